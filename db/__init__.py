@@ -1,0 +1,1 @@
+"""The record: what happened, what it means, where it is kept."""

@@ -1,0 +1,90 @@
+"""What a source said: one alert of one delivery, and the reading of a whole delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class AlertState(StrEnum):
+    """What an alert says of its instance."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class AlertKind(StrEnum):
+    """What sort of statement an alert is."""
+
+    NORMAL = "normal"
+    BLIND = "blind"  # DatasourceNoData, DatasourceError: the source cannot see, which is neither firing nor recovery
+    TEST = "test"  # a contact point's Test button
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses that a person may want to open (http or https); empty where the source gave none."""
+
+    source: str = ""  # the rule in Grafana, or the expression in Prometheus
+    dashboard: str = ""
+    panel: str = ""
+    runbook: str = ""
+    silence: str = ""  # a silence form with the matchers already filled in
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One event inside a delivery, read and checked.
+
+    Texts hold no lone surrogates. Label and annotation values that mean "nothing" (`[no value]`, empty) are absent
+    from `labels` and `annotations`; `raw` still has them.
+    """
+
+    source: str  # "grafana", "grafana-legacy", "alertmanager"
+    state: AlertState
+    kind: AlertKind
+    rule_uid: (
+        str  # Grafana's rule UID; without one `name:<alertname>`, `legacy:<rule id>`, or `am:<alertname>`
+    )
+    alertname: str  # for blind alerts the title of the rule, if known
+    fingerprint: str  # one instance; the source's own, or one computed from the labels
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: datetime | None  # UTC; None when the source did not say (a zero time counts as that)
+    ends_at: datetime | None  # UTC; None while firing
+    values: Mapping[str, float] = field(default_factory=dict)  # finite numbers only
+    summary: str = ""  # what a person should read first
+    reason: str = ""  # grafana_state_reason or the error of a blind alert
+    links: Links = field(default_factory=Links)
+    raw: str = "{}"  # this alert's own element, as JSON text
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A part of a delivery that could not be read: where (`alerts[3].labels`) and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one body says: the alerts in it, and the parts that could not be read."""
+
+    source: str
+    alerts: tuple[Alert, ...]
+    rejected: tuple[Rejected, ...] = ()
+    truncated: int = 0  # alerts that the source cut off and will never send
+    receiver: str = ""  # the contact point, unescaped
+    external_url: str = ""
+
+
+class Unreadable(Exception):  # noqa: N818 - reads as a sentence: the body is unreadable
+    """The body as a whole could not be read; `path` says where, `reason` why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason

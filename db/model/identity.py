@@ -1,0 +1,88 @@
+"""Names of things: incident keys, incident ids and who did something."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+IncidentKey = NewType("IncidentKey", str)
+"""16 lower-case hex digits that say which incidents are the same kind."""
+
+IncidentId = NewType("IncidentId", str)
+"""`INC-{YYYYMMDDHHMMSS}-{incident_key}`, with `-2`, `-3` ... when that second already has one; at most 64 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyParts:
+    """The five texts whose hash is the incident key; a missing one is the empty text."""
+
+    rule_uid: str
+    cluster: str = ""
+    namespace: str = ""
+    service: str = ""
+    phase: str = ""
+
+
+def incident_key(parts: KeyParts) -> IncidentKey:
+    """The first 16 hex digits of `sha256("rule_uid|cluster|namespace|service|phase")`.
+
+    A `|` or `\\` inside a part is escaped with a backslash, so that two different quintuples never give the same text;
+    parts without these two characters give exactly the documented key.
+    """
+    texts = (parts.rule_uid, parts.cluster, parts.namespace, parts.service, parts.phase)
+    joined = "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
+    return IncidentKey(hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16])
+
+
+def incident_id(key: IncidentKey, opened_at: datetime, last_of_key: IncidentId | None) -> IncidentId:
+    """The id of an incident opened at `opened_at` (UTC).
+
+    `last_of_key` is the id of the newest incident of this key, if there is one: an id has a resolution of one second,
+    so a second incident within it gets the suffix `-2`, a third `-3`.
+    """
+    base = f"INC-{opened_at:%Y%m%d%H%M%S}-{key}"
+    if last_of_key is None or not (last_of_key == base or last_of_key.startswith(f"{base}-")):
+        return IncidentId(base)
+    suffix = last_of_key[len(base) + 1 :]
+    return IncidentId(f"{base}-{int(suffix) + 1 if suffix else 2}")
+
+
+class ActorKind(StrEnum):
+    """What sort of somebody did a thing."""
+
+    PERSON = "slack"  # a Slack user
+    SOURCE = "source"  # Grafana or Alertmanager
+    OBSERVER = "observer"  # a rule of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something: a Slack user (`id` U…), a source (`id` grafana, alertmanager) or Observer itself."""
+
+    kind: ActorKind
+    id: str
+
+    def __str__(self) -> str:
+        """The form kept in the record, `slack:U0123` or `source:grafana`."""
+        return f"{self.kind}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Actor:
+        """Read the form of the record; a text of no known kind is a person's id (`ValueError` is never raised)."""
+        kind, _, rest = text.partition(":")
+        if rest and any(kind == known for known in ActorKind):
+            return cls(ActorKind(kind), rest)
+        return cls(ActorKind.PERSON, text)
+
+
+def person(slack_user_id: str) -> Actor:
+    """The Slack user with this id."""
+    return Actor(ActorKind.PERSON, slack_user_id)
+
+
+def source(name: str) -> Actor:
+    """The alert source of this name."""
+    return Actor(ActorKind.SOURCE, name)

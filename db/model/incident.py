@@ -1,0 +1,178 @@
+"""What a person handles: an incident, its instances and the events of its timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from db.model.alert import AlertKind, AlertState, Links
+from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
+
+
+class Status(StrEnum):
+    """Where an incident stands: active -> acknowledged -> resolved."""
+
+    ACTIVE = "active"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Severity(StrEnum):
+    """How bad it is; every label of a source is mapped to one of these by the policy file."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> Rank:
+        """0 for the worst, so that sorting puts it first."""
+        return Rank[self.name]
+
+
+class Rank(IntEnum):
+    """The order of severities; also the order in which Slack hears of incidents."""
+
+    CRITICAL = 0
+    HIGH = 1
+    WARNING = 2
+    INFO = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """An incident as the record has it. All times are UTC and aware."""
+
+    incident_id: IncidentId
+    number: int  # short number people type, `/incident 42`; 0 until the record has given one
+    key: IncidentKey
+    parts: KeyParts
+    status: Status
+    severity: Severity
+    title: str
+    summary: str = ""
+    service_category: str = ""
+    source: str = ""
+    channel: str = ""  # name or id of the Slack channel of its card
+    start_time: datetime  # when the thing began, by the source
+    first_seen_at: datetime  # when we heard first
+    last_seen_at: datetime  # when we heard last
+    alert_count: int = 0
+    instances_total: int = 0
+    instances_firing: int = 0  # blind instances included
+    blind_firing: int = 0  # instances that say "cannot see"
+    first_values: str = ""  # "A=0.0742, C=1"
+    last_values: str = ""
+    links: Links = field(default_factory=Links)
+    owner: Actor | None = None  # who acknowledged it
+    acknowledged_time: datetime | None = None
+    resolved_time: datetime | None = None
+    resolved_by: Actor | None = None
+    action_taken: str = ""
+    root_cause: str = ""
+    last_change: str = ""  # kind of the newest visible event, an `EventKind`
+    last_change_at: datetime | None = None
+    last_change_by: Actor | None = None
+    version: int = 1  # grows with every visible change; a card shows one version
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to handle it."""
+        return self.status is not Status.RESOLVED
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether its source says that it cannot see."""
+        return self.blind_firing > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One thing that fires: a fingerprint inside an incident, with its present state."""
+
+    incident_id: IncidentId
+    key: IncidentKey
+    fingerprint: str
+    kind: AlertKind
+    state: AlertState
+    starts_at: datetime
+    ends_at: datetime | None
+    heard_at: datetime  # when its state or occurrence last changed, by our clock
+    labels: Mapping[str, str]
+    first_values: str = ""
+    last_values: str = ""
+
+
+class EventKind(StrEnum):
+    """What happened to an incident."""
+
+    OPENED = "opened"
+    JOINED = "joined"  # new instances fire
+    PARTLY_RESOLVED = "partly_resolved"  # some instances resolved, others still fire
+    SEVERITY_RAISED = "severity_raised"
+    BLIND = "blind"  # the source cannot see any more
+    SIGHT_RESTORED = "sight_restored"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    NOTED = "noted"  # root cause or action taken added after the fact
+    TRUNCATED = "truncated"  # the source cut alerts off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of an incident's timeline; never changed, never deleted before the incident."""
+
+    incident_id: IncidentId
+    at: datetime
+    kind: EventKind
+    actor: Actor
+    from_status: Status | None = None
+    to_status: Status | None = None
+    reason: str = ""  # a short machine word such as `all_instances_resolved`, or empty
+    details: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedAlert:
+    """One row of the fact log, as shown to people."""
+
+    alert_id: int
+    received_at: datetime
+    state: AlertState
+    alertname: str
+    message: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """An incident with its newest alerts and the newest events of its timeline, both newest first."""
+
+    incident: Incident
+    alerts: tuple[RecordedAlert, ...]
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which incidents to list; an empty field does not restrict."""
+
+    statuses: tuple[Status, ...] = (Status.ACTIVE, Status.ACKNOWLEDGED)
+    severities: tuple[Severity, ...] = ()
+    cluster: str = ""
+    namespace: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The first incidents of a filter (worst first, then newest), and how many there are in all."""
+
+    incidents: tuple[Incident, ...]
+    total: int
+    filter: Filter

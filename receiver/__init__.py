@@ -1,0 +1,1 @@
+"""The ears: all that arrives over HTTP."""
