@@ -45,9 +45,7 @@ class Alert:
     source: str  # "grafana", "grafana-legacy", "alertmanager"
     state: AlertState
     kind: AlertKind
-    rule_uid: (
-        str  # Grafana's rule UID; without one `name:<alertname>`, `legacy:<rule id>`, or `am:<alertname>`
-    )
+    rule_uid: str  # Grafana's rule UID; without one `name:<alertname>`, `legacy:<rule id>`, or `am:<alertname>`
     alertname: str  # for blind alerts the title of the rule, if known
     fingerprint: str  # one instance; the source's own, or one computed from the labels
     labels: Mapping[str, str]
@@ -81,7 +79,7 @@ class Reading:
     external_url: str = ""
 
 
-class Unreadable(Exception):  # noqa: N818 - reads as a sentence: the body is unreadable
+class Unreadable(Exception):
     """The body as a whole could not be read; `path` says where, `reason` why."""
 
     def __init__(self, path: str, reason: str) -> None:

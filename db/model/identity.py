@@ -12,7 +12,7 @@ IncidentKey = NewType("IncidentKey", str)
 """16 lower-case hex digits that say which incidents are the same kind."""
 
 IncidentId = NewType("IncidentId", str)
-"""`INC-{YYYYMMDDHHMMSS}-{incident_key}`, with `-2`, `-3` ... when that second already has one; at most 64 characters."""
+"""`INC-{YYYYMMDDHHMMSS}-{incident_key}`, with `-2`, `-3` ... if that second already has one; 64 characters at most."""
 
 
 @dataclass(frozen=True, slots=True)

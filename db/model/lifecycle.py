@@ -61,7 +61,7 @@ class Changed:
 class Already:
     """Somebody was first: the incident is in that state since `at`, by `by`.
 
-    `event` is set when the action brought something new all the same: notes for an incident that was resolved meanwhile.
+    `event` is set when the action brought something new all the same: notes for an incident resolved meanwhile.
     """
 
     incident: Incident
@@ -168,9 +168,7 @@ def _resolved_already(incident: Incident, notes: Notes | None, actor: Actor, now
     if noted == incident:
         return Already(incident, incident.resolved_by, incident.resolved_time)
     event = Event(incident_id=incident.incident_id, at=now, kind=EventKind.NOTED, actor=actor)
-    return Already(
-        visibly(noted, EventKind.NOTED, actor, now), incident.resolved_by, incident.resolved_time, event
-    )
+    return Already(visibly(noted, EventKind.NOTED, actor, now), incident.resolved_by, incident.resolved_time, event)
 
 
 def visibly(incident: Incident, kind: EventKind, actor: Actor, now: datetime) -> Incident:

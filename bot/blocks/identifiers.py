@@ -1,0 +1,94 @@
+"""The names and values behind our buttons: a public, versioned format, for old messages stay in channels for years.
+
+A button's `value` (or that of a menu's option) says all there is to say:
+
+    v1:<action>:<incident id>:<version of the incident that was shown>
+
+The `action_id` beside it only leads the click to the handler; every one of ours begins with `incident_`. Neither is ever
+renamed: a new form gets a new version here, and `decode` keeps reading the old ones.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from db.model.identity import IncidentId
+from db.model.lifecycle import Action
+
+PREFIX = "incident_"
+"""Every `action_id` and `callback_id` of ours begins with this."""
+
+MORE = "incident_more"
+"""The `action_id` of the menu behind the three dots; its options say which action is meant."""
+
+RESOLVE_CALLBACK = "incident_resolve_submit"
+NOTICE_CALLBACK = "incident_notice"
+ROOT_CAUSE_BLOCK = "root_cause"
+ACTION_TAKEN_BLOCK = "action_taken"
+NOTE_INPUT = "text"
+
+
+class ClickAction(StrEnum):
+    """What a button asks for."""
+
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
+    RESOLVE = "resolve"  # opens the dialog
+    REOPEN = "reopen"
+    SHOW = "show"
+    SHARE = "share"
+
+    @property
+    def action_id(self) -> str:
+        """The `action_id` of a button for this."""
+        return PREFIX + self.value
+
+    @property
+    def change(self) -> Action | None:
+        """The change to the incident that it asks for; None when it only shows something."""
+        match self:
+            case ClickAction.ACKNOWLEDGE:
+                return Action.ACKNOWLEDGE
+            case ClickAction.UNACKNOWLEDGE:
+                return Action.UNACKNOWLEDGE
+            case ClickAction.RESOLVE:
+                return Action.RESOLVE
+            case ClickAction.REOPEN:
+                return Action.REOPEN
+            case ClickAction.SHOW | ClickAction.SHARE:
+                return None
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonValue:
+    """What a button's value says: the action, the incident, and which version of it the person was looking at."""
+
+    action: ClickAction
+    incident_id: IncidentId
+    version: int
+
+
+class UnreadableValue(Exception):  # noqa: N818 - reads as a sentence: the value is unreadable
+    """A button's value is in no form we ever wrote."""
+
+
+_V1 = re.compile(r"v1:(?P<action>[a-z_]{1,30}):(?P<incident>[A-Za-z0-9_.-]{1,64}):(?P<version>[0-9]{1,18})")
+
+
+def encode(action: ClickAction, incident_id: IncidentId, version: int) -> str:
+    """The value of a button, at most 122 characters: it also fits an option of a menu (150)."""
+    return f"v1:{action.value}:{incident_id}:{version}"
+
+
+def decode(value: str) -> ButtonValue:
+    """Read a value in any form ever written. Raises `UnreadableValue`, and nothing else."""
+    found = _V1.fullmatch(value)
+    if found is None:
+        raise UnreadableValue(f"not a value of ours: {value[:60]!r}")
+    try:
+        action = ClickAction(found["action"])
+    except ValueError as error:
+        raise UnreadableValue(f"no button asks for {found['action']!r}") from error
+    return ButtonValue(action, IncidentId(found["incident"]), int(found["version"]))

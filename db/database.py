@@ -1,0 +1,287 @@
+"""The one door to SQL: the pool, the transaction, and `transact`, which runs a piece of work until it is committed."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pymysql
+import pymysql.converters
+import pymysql.cursors
+from dbutils.pooled_db import PooledDB
+from pymysql.constants import FIELD_TYPE
+
+from db.errors import Conflict, DatabaseAway, OutcomeUnknown, translated
+from db.queries import Query
+from db.settings import DatabaseSettings
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Params = Mapping[str, object]
+
+_FRESH_SECONDS = 1.0
+"""A connection that answered this recently is lent without asking it again (`begin` would notice anyway)."""
+
+_MOST_ATTEMPTS = 30
+
+
+class Transaction:
+    """What a piece of work may do inside one transaction; it is never open while anything outside is called."""
+
+    def __init__(self, cursor: pymysql.cursors.DictCursor) -> None:
+        self._cursor = cursor
+
+    def rows(self, query: Query, params: Params | None = None) -> list[Row]:
+        """All rows of a SELECT; a list or tuple among the parameters becomes `(a, b, c)` for IN."""
+        self._run(query.sql, params)
+        return list(self._cursor.fetchall())
+
+    def row(self, query: Query, params: Params | None = None) -> Row | None:
+        """The first row of a SELECT, or None."""
+        self._run(query.sql, params)
+        rows = self._cursor.fetchall()
+        return rows[0] if rows else None
+
+    def execute(self, query: Query, params: Params | None = None) -> int:
+        """Run a statement; how many rows it changed."""
+        return self._run(query.sql, params)
+
+    def insert(self, query: Query, params: Params) -> int:
+        """Insert one row; its AUTO_INCREMENT number."""
+        self._run(query.sql, params)
+        return int(self._cursor.lastrowid or 0)
+
+    def insert_many(self, query: Query, rows: Sequence[Params]) -> None:
+        """Insert rows in as few statements as their size allows; VALUES holds placeholders only (else one each)."""
+        if rows:
+            with _our_errors():
+                self._cursor.executemany(query.sql, rows)
+
+    def update_many(self, query: Query, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> int:
+        """Run an UPDATE that joins `{rows}`: a derived table of these rows with these column names."""
+        if not rows:
+            return 0
+        changed = 0
+        head = "SELECT " + ", ".join(f"%s AS {column}" for column in columns)
+        tail = " UNION ALL SELECT " + ", ".join("%s" for _ in columns)
+        for start in range(0, len(rows), 200):
+            part = rows[start : start + 200]
+            sql = query.sql.replace("{rows}", head + tail * (len(part) - 1))
+            changed += self._run(sql, [value for row in part for value in row])
+        return changed
+
+    def _run(self, sql: str, params: Params | Sequence[object] | None) -> int:
+        with _our_errors():
+            return self._cursor.execute(sql, params)
+
+
+class Database:
+    """A pool of connections to one database, for threads that share time limits.
+
+    `pool_size` is the number of threads that use it at most. `statement_seconds` and `lock_seconds` bound one statement
+    and one wait for a row lock, `patience_seconds` a whole `transact` with its repeats.
+    """
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        pool_size: int,
+        statement_seconds: float,
+        lock_seconds: int,
+        patience_seconds: float,
+        connect_seconds: int = 1,
+    ) -> None:
+        self._settings = settings
+        self._statement_seconds = statement_seconds
+        self._lock_seconds = lock_seconds
+        self._connect_seconds = connect_seconds
+        self._patience = patience_seconds
+        self._slots = threading.BoundedSemaphore(pool_size)
+        # PooledDB connects while it holds its own lock, and waits without a limit: both happen behind this door,
+        # which threads leave when their patience is over.
+        self._door = threading.Lock()
+        self._pool = PooledDB(
+            self._connect,
+            mincached=0,
+            maxcached=pool_size,
+            maxconnections=pool_size,
+            blocking=True,
+            # A deadlock is an OperationalError: with the default the pool would run a statement again on a fresh
+            # connection and so tear a transaction in two. Only a connection known to be closed is replaced.
+            failures=(pymysql.err.InterfaceError,),
+            ping=(1, _is_alive),
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        return self._settings.name
+
+    def transact(
+        self, work: Callable[[Transaction], T], *, idempotent: bool = False, patience_seconds: float | None = None
+    ) -> T:
+        """Run `work` in a transaction and commit it; what it returns.
+
+        `work` reads, decides and writes, and may run several times: the whole of it is repeated after a deadlock, a
+        lock time-out, a failed certification, or a connection that broke before COMMIT. When the connection breaks
+        *during* COMMIT the outcome is unknown: it is repeated only if the work says it is `idempotent`.
+
+        Raises `DatabaseAway` (nothing was written), `OutcomeUnknown`, `Conflict` (patience is over) and the other
+        errors of `db.errors`; whatever `work` raises leaves as it is, and nothing was written.
+        """
+        patience = self._patience if patience_seconds is None else patience_seconds
+        deadline = time.monotonic() + patience
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._once(work, deadline)
+            except (Conflict, DatabaseAway, OutcomeUnknown) as error:
+                if isinstance(error, OutcomeUnknown) and not idempotent:
+                    raise
+                pause = random.uniform(0.002, min(0.5, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+                if attempt >= _MOST_ATTEMPTS or time.monotonic() + pause >= deadline:
+                    raise
+                time.sleep(pause)
+
+    def close(self) -> None:
+        """Close the idle connections; those on loan close when they come back."""
+        self._pool.close()
+
+    def _once(self, work: Callable[[Transaction], T], deadline: float) -> T:
+        with self._connection(deadline) as connection:
+            try:
+                with _our_errors():
+                    connection.begin()
+                    cursor = connection.cursor(pymysql.cursors.DictCursor)
+                result = work(Transaction(cursor))
+            except BaseException:
+                _roll_back(connection)
+                raise
+            _commit(connection)
+            return result
+
+    @contextmanager
+    def _connection(self, deadline: float) -> Iterator[Any]:
+        """A connection of the pool; `DatabaseAway` when there is none in time."""
+        if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise DatabaseAway("all connections to the database are in use")
+        try:
+            if not self._door.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                raise DatabaseAway("no connection to the database in time")
+            try:
+                with _our_errors():
+                    connection = self._pool.connection()
+            finally:
+                self._door.release()
+            try:
+                yield connection
+            finally:
+                connection.close()
+        finally:
+            self._slots.release()
+
+    def _connect(self) -> pymysql.Connection[pymysql.cursors.DictCursor]:
+        settings = self._settings
+        connection: pymysql.Connection[Any] = pymysql.connect(
+            host=settings.host,
+            port=settings.port,
+            user=settings.user,
+            password=settings.password,
+            database=settings.name,
+            charset="utf8mb4",
+            connect_timeout=self._connect_seconds,
+            read_timeout=self._statement_seconds,
+            write_timeout=self._statement_seconds,
+            autocommit=False,
+            conv=_CONVERTERS,
+            local_infile=False,
+            # On loopback TLS protects nothing and costs about 40 ms of CPU for each connection.
+            ssl_disabled=settings.host in ("127.0.0.1", "localhost", "::1"),
+        )
+        with connection.cursor() as cursor:
+            for statement in self._session():
+                cursor.execute(statement)
+        connection.commit()
+        return connection
+
+    def _session(self) -> tuple[str, ...]:
+        """What every connection is set to; the versioned comments are read by MySQL only, `M!` by MariaDB only."""
+        seconds = self._statement_seconds
+        return (
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+            f"innodb_lock_wait_timeout = {self._lock_seconds:d}"
+            f"/*M! , max_statement_time = {seconds:.3f} */"
+            f"/*!80000 , max_execution_time = {int(seconds * 1000):d} */",
+        )
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except (pymysql.err.MySQLError, OSError) as error:
+        ours = translated(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _commit(connection: Any) -> None:
+    """Commit; a connection that breaks meanwhile leaves the outcome unknown."""
+    try:
+        with _our_errors():
+            connection.commit()
+    except DatabaseAway as error:
+        raise OutcomeUnknown("the connection broke while committing") from error
+
+
+def _roll_back(connection: Any) -> None:
+    """Roll back; a connection on which that fails is gone, and its transaction with it."""
+    with suppress(pymysql.err.MySQLError, OSError):
+        connection.rollback()
+
+
+def _is_alive(connection: pymysql.Connection[Any]) -> bool:
+    """Whether a pooled connection may be lent; asks the server only after a pause."""
+    now = time.monotonic()
+    if not connection.open:
+        return False
+    if now - getattr(connection, "_observer_seen", 0.0) > _FRESH_SECONDS:
+        try:
+            connection.ping(reconnect=False)
+        except (pymysql.err.MySQLError, OSError):
+            return False
+    connection._observer_seen = now  # type: ignore[attr-defined]
+    return True
+
+
+def _escape_time(value: datetime, mapping: object = None) -> str:
+    """A time as the record keeps it, UTC; a naive one is a mistake and raises `ValueError`."""
+    if value.tzinfo is None:
+        raise ValueError("a naive datetime cannot be recorded; use UTC")
+    return f"'{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def _read_time(text: str | bytes) -> datetime | None:
+    value = pymysql.converters.convert_datetime(text)
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else None
+
+
+def _converters() -> dict[Any, Any]:
+    converters = dict(pymysql.converters.conversions)
+    converters[datetime] = _escape_time
+    converters[FIELD_TYPE.DATETIME] = _read_time
+    converters[FIELD_TYPE.TIMESTAMP] = _read_time
+    return converters
+
+
+_CONVERTERS = _converters()

@@ -1,0 +1,124 @@
+"""What can go wrong with the record, and the one place where the driver's errors become ours.
+
+RecordError
+|- DatabaseAway            the server cannot be reached, or refuses for now; nothing was written
+|  |- DatabaseReadOnly     it answers, but takes no writes at the moment
+|- Conflict                a deadlock, a lock not given in time, a failed certification: run the whole work again
+|- OutcomeUnknown          the connection broke while committing: the work may or may not be in the record
+|- Duplicate               a unique key refused a row; `key` names it
+|- TooLarge                a statement is larger than the server takes (`max_allowed_packet`)
+|- Interrupted             a statement ran into its time limit; nothing was written
+|- SchemaError             the tables are not the ones this program knows
+"""
+
+from __future__ import annotations
+
+import re
+
+import pymysql.err
+
+
+class RecordError(Exception):
+    """Something went wrong with the record."""
+
+
+class DatabaseAway(RecordError):
+    """The server cannot be reached, or refuses for now; nothing was written."""
+
+
+class DatabaseReadOnly(DatabaseAway):
+    """The server answers, but takes no writes at the moment."""
+
+
+class Conflict(RecordError):
+    """Another transaction was in the way; nothing was written, and the whole work may run again."""
+
+
+class OutcomeUnknown(RecordError):
+    """The connection broke while committing: the work may or may not be in the record."""
+
+
+class Duplicate(RecordError):
+    """A unique key refused a row."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class TooLarge(RecordError):
+    """A statement is larger than the server takes."""
+
+
+class Interrupted(RecordError):
+    """A statement ran into its time limit; nothing was written."""
+
+
+class SchemaError(RecordError):
+    """The tables are not the ones this program knows."""
+
+
+OPEN_KEY = "uq_open_key"
+"""The unique key that makes a second open incident of one incident key impossible."""
+
+_CONFLICTS = {
+    1205,  # lock wait timeout
+    1213,  # deadlock; on Galera also a failed certification, at any statement and at COMMIT
+    1020,  # MariaDB 11.8: record changed since last read (innodb_snapshot_isolation)
+    3572,  # NOWAIT or SKIP LOCKED did not get a lock
+    3101,  # Group Replication: certification failed at COMMIT
+    1180,  # Group Replication and Galera: error during COMMIT
+    1047,  # Galera: the node is not ready
+}
+_AWAY = {
+    1040,  # too many connections
+    1053,  # server shutdown in progress
+    1203,  # too many connections of this user
+    1044,  # no access to the database
+    1045,  # access denied: a configuration problem, but nothing is lost and the source sends again
+    1049,  # unknown database
+    1114,  # table is full
+    1021,  # disk full
+    1317,  # query interrupted (KILL QUERY, shutdown)
+    1927,  # connection was killed (MariaDB)
+    2002, 2003, 2005, 2006, 2013, 2014, 2055,  # the client library's: no connection, or it broke
+    4031,  # disconnected by the server because of inactivity
+}  # fmt: skip
+_READ_ONLY = {1290, 1792, 1836, 3100}  # read_only, read-only transaction, read-only mode, replication hook refused
+_INTERRUPTED = {3024, 1969}  # MySQL's and MariaDB's statement time limit
+_SCHEMA = {1146, 1054, 1305, 1364}  # no such table, column or routine; a column without a value
+_DUPLICATE_KEY = re.compile(r"for key '(?:[^'.]+\.)?([^']+)'")
+
+
+def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
+    """Our error for one of the driver's; None when it means a mistake in our program."""
+    if isinstance(error, OSError | pymysql.err.InterfaceError):
+        return DatabaseAway(f"the connection to the database broke ({type(error).__name__})")
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    text = f"the database answered with error {code}"
+    if code in _CONFLICTS:
+        return Conflict(text)
+    if code in _READ_ONLY:
+        return DatabaseReadOnly(text)
+    if code in _AWAY:
+        return DatabaseAway(text)
+    if code in _INTERRUPTED:
+        return Interrupted(text)
+    if code == 1153:
+        return TooLarge("a statement is larger than the server's max_allowed_packet")
+    if code in (1062, 1644):
+        return _duplicate(error, text)
+    if code in _SCHEMA:
+        return SchemaError(f"{text}: {error.args[1] if len(error.args) > 1 else ''}")
+    return None
+
+
+def _duplicate(error: pymysql.err.MySQLError, text: str) -> RecordError | None:
+    """1062 from a unique key, or 1644, which only our own guard trigger signals."""
+    message = str(error.args[1]) if len(error.args) > 1 else ""
+    if error.args[0] == 1644:
+        return Conflict(text) if OPEN_KEY in message else None
+    found = _DUPLICATE_KEY.search(message)
+    key = found.group(1) if found else ""
+    # On a cluster the other node's incident becomes visible only now: with it in sight the work decides differently.
+    return Conflict(text) if key == OPEN_KEY else Duplicate(text, key)

@@ -1,0 +1,171 @@
+"""Brings the tables to the version this program knows: numbered files, in order, by one process at a time.
+
+Rules of a migration file:
+* its name is `NNNN_words.sql`, its statements are separated by lines `-- next`;
+* MySQL commits every DDL statement by itself, so a file can be half done when a process dies. Each statement is
+  therefore safe to repeat (`IF NOT EXISTS`, `DROP ... IF EXISTS` first), and an unfinished file runs again whole;
+* a file that has been released is never edited: its checksum is kept and compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import pymysql.err
+
+from db.database import Database, Transaction
+from db.errors import Conflict, SchemaError
+from db.queries import Query
+
+_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+_LOCK_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered step of the schema."""
+
+    version: int
+    name: str
+    statements: tuple[str, ...]
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Which version the database has, compared with what this program knows."""
+
+    found: int  # the highest finished version; 0 for an empty database
+    known: int  # the highest version this program has
+    unfinished: int | None = None  # a version that was begun and not finished
+    changed: tuple[int, ...] = ()  # finished versions whose file is not the one that ran
+
+    @property
+    def problem(self) -> str:
+        """Why the program cannot work with this schema, in a sentence; empty when it can."""
+        if self.changed:
+            return f"migration {self.changed[0]:04d} ran with another content than this program's"
+        if self.found > self.known:
+            return f"the schema has version {self.found}, newer than version {self.known} of this program"
+        if self.unfinished is not None:
+            return f"migration {self.unfinished:04d} was begun and not finished; run `python -m db migrate`"
+        if self.found < self.known:
+            return f"the schema has version {self.found}, this program needs {self.known}; run `python -m db migrate`"
+        return ""
+
+
+def migrations() -> tuple[Migration, ...]:
+    """All migrations of this program, in order. Raises `ValueError` for a gap in the numbers."""
+    found = []
+    for entry in files("db.migrations").iterdir():
+        if match := _NAME.fullmatch(entry.name):
+            text = entry.read_text("utf-8")
+            statements = tuple(part.strip() for part in re.split(r"^-- next$", text, flags=re.MULTILINE))
+            found.append(Migration(int(match[1]), match[2], statements, hashlib.sha256(text.encode()).hexdigest()))
+    found.sort(key=lambda migration: migration.version)
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise ValueError("migrations are numbered 0001, 0002 ... without a gap")
+    return tuple(found)
+
+
+def migrate(database: Database, steps: Sequence[Migration] | None = None) -> SchemaState:
+    """Apply what is missing, under a lock that other processes wait for; the state afterwards.
+
+    The lock is a named lock of the server: it is free again as soon as the process that holds it is gone, however that
+    died. Raises `SchemaError` for a newer schema, a changed file, or when triggers may not be created.
+    """
+    wanted = migrations() if steps is None else tuple(steps)
+    known = wanted[-1].version
+
+    def work(tx: Transaction) -> SchemaState:
+        lock = tx.row(_GET_LOCK, {"name": f"observer_migrate_{database.name}"[:64], "seconds": _LOCK_SECONDS})
+        if lock is None or lock["got"] != 1:
+            raise Conflict("another process is migrating this database")
+        try:
+            tx.execute(_CREATE)
+            state = _state(tx, wanted)
+            if state.changed or state.found > known:
+                raise SchemaError(f"The database cannot be used: {state.problem}.")
+            for step in wanted:
+                if step.version > state.found:
+                    _apply(tx, step)
+            return _state(tx, wanted)
+        finally:
+            tx.row(_RELEASE_LOCK, {"name": f"observer_migrate_{database.name}"[:64]})
+
+    return database.transact(work, idempotent=True, patience_seconds=2 * _LOCK_SECONDS)
+
+
+def schema_state(database: Database, steps: Sequence[Migration] | None = None) -> SchemaState:
+    """Compare the database with this program, changing nothing."""
+    wanted = migrations() if steps is None else tuple(steps)
+
+    def work(tx: Transaction) -> SchemaState:
+        if tx.row(_EXISTS) is None:
+            return SchemaState(found=0, known=wanted[-1].version)
+        return _state(tx, wanted)
+
+    return database.transact(work, idempotent=True)
+
+
+def _state(tx: Transaction, wanted: Sequence[Migration]) -> SchemaState:
+    rows = tx.rows(_LIST)
+    finished = {int(row["version"]): str(row["checksum"]) for row in rows if row["finished"]}
+    begun = [int(row["version"]) for row in rows if not row["finished"]]
+    changed = tuple(step.version for step in wanted if finished.get(step.version, step.checksum) != step.checksum)
+    return SchemaState(
+        found=max(finished, default=0),
+        known=wanted[-1].version,
+        unfinished=min(begun, default=None),
+        changed=changed,
+    )
+
+
+def _apply(tx: Transaction, step: Migration) -> None:
+    tx.execute(_BEGIN, {"version": step.version, "name": step.name, "checksum": step.checksum})
+    for statement in step.statements:
+        try:
+            tx.execute(Query(step.name, "A statement of a migration.", statement))
+        except pymysql.err.MySQLError as error:
+            if error.args[0] in (1227, 1419):
+                raise SchemaError(
+                    "The user of the database may not create triggers while binary logging is on. Let an "
+                    "administrator run `SET GLOBAL log_bin_trust_function_creators = ON`, or run "
+                    "`python -m db migrate` with a user that may."
+                ) from error
+            raise
+    tx.execute(_FINISH, {"version": step.version})
+
+
+_GET_LOCK = Query("get_lock", "One process migrates at a time.", "SELECT GET_LOCK(%(name)s, %(seconds)s) AS got")
+_RELEASE_LOCK = Query("release_lock", "The next one may migrate.", "SELECT RELEASE_LOCK(%(name)s) AS freed")
+_EXISTS = Query(
+    "exists",
+    "Whether the database was ever migrated.",
+    "SELECT 1 AS found FROM information_schema.tables "
+    "WHERE table_schema = DATABASE() AND table_name = 'schema_migrations'",
+)
+_CREATE = Query(
+    "create",
+    "The list of migrations; finished is 0 while one runs.",
+    "CREATE TABLE IF NOT EXISTS schema_migrations (version INT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, "
+    "checksum CHAR(64) NOT NULL, started_at DATETIME(6) NOT NULL, finished TINYINT(1) NOT NULL DEFAULT 0) "
+    "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+)
+_LIST = Query("list", "Every migration that was begun.", "SELECT version, checksum, finished FROM schema_migrations")
+_BEGIN = Query(
+    "begin",
+    "Say that a migration starts; one that was begun before starts again.",
+    "INSERT INTO schema_migrations (version, name, checksum, started_at) "
+    "VALUES (%(version)s, %(name)s, %(checksum)s, UTC_TIMESTAMP(6)) "
+    "ON DUPLICATE KEY UPDATE name = VALUES(name), checksum = VALUES(checksum), started_at = VALUES(started_at)",
+)
+_FINISH = Query(
+    "finish",
+    "Say that a migration is done.",
+    "UPDATE schema_migrations SET finished = 1 WHERE version = %(version)s",
+)

@@ -1,0 +1,93 @@
+"""One HTTP request of a source as it arrived, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.model.alert import Rejected
+from db.model.identity import IncidentId
+
+_SMALL = 512
+"""Bodies below this many bytes are kept as they are: compressing them gains nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The exact bytes of a request. `request_id` (16 bytes) is made by the receiver, once per request."""
+
+    request_id: bytes
+    received_at: datetime  # UTC
+    source: str
+    content_type: str
+    body: bytes
+
+    @property
+    def sha256(self) -> bytes:
+        """The digest of the bytes as received."""
+        return hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Bytes as they are stored, and how (`identity` or `zlib`)."""
+
+    encoding: str
+    data: bytes
+
+
+def pack(body: bytes) -> Packed:
+    """Compress a body for storing if that makes it smaller: a third of the disk, and less to send to the server."""
+    if len(body) >= _SMALL:
+        small = zlib.compress(body, 1)
+        if len(small) < len(body):
+            return Packed("zlib", small)
+    return Packed("identity", body)
+
+
+def unpack(packed: Packed) -> bytes:
+    """The bytes as received. Raises `ValueError` for an encoding of a later version."""
+    if packed.encoding == "zlib":
+        return zlib.decompress(packed.data)
+    if packed.encoding == "identity":
+        return packed.data
+    raise ValueError(f"unknown body encoding {packed.encoding!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOutcome:
+    """What one delivery did; this is the answer to the source, and kept with the delivery."""
+
+    delivery_id: int
+    opened: tuple[IncidentId, ...] = ()
+    reopened: tuple[IncidentId, ...] = ()
+    joined: tuple[IncidentId, ...] = ()  # open incidents that got new instances
+    resolved: tuple[IncidentId, ...] = ()
+    recorded: int = 0  # rows in the fact log
+    repeats: int = 0  # of these, alerts that changed nothing: repeated or late
+    tests: int = 0
+    heartbeats: int = 0
+    truncated: int = 0
+    rejected: tuple[Rejected, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The JSON object of the answer."""
+        return {
+            "delivery": self.delivery_id,
+            "incidents": {
+                "opened": list(self.opened),
+                "reopened": list(self.reopened),
+                "joined": list(self.joined),
+                "resolved": list(self.resolved),
+            },
+            "alerts": {
+                "recorded": self.recorded,
+                "repeats": self.repeats,
+                "tests": self.tests,
+                "heartbeats": self.heartbeats,
+                "truncated": self.truncated,
+            },
+            "rejected": [{"path": part.path, "reason": part.reason} for part in self.rejected],
+        }

@@ -1,0 +1,524 @@
+"""What one delivery does to the record: which incidents open, join, resolve or reopen, and what stays a mere repeat.
+
+An *occurrence* is (fingerprint, start). What an alert means depends on what is known of its instance:
+
+  firing,   instance unknown                        a new occurrence
+  firing,   same start, still firing                a repeat
+  firing,   same or earlier start, resolved         late, and ignored; after `refire_after` a new occurrence
+  firing,   earlier start, still firing             late
+  firing,   later start                             a new occurrence
+  resolved, ended before the known start            late
+  resolved, otherwise                               the instance resolves
+
+A new occurrence joins the open incident of its key, else reopens the last one inside `reopen_window`, else opens one.
+A repeat of an occurrence that a person resolved belongs to that incident and opens nothing. An incident resolves by
+itself when its last firing instance resolves; instances that are blind count as firing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from db.model.alert import Alert, AlertKind, AlertState, Links, Reading
+from db.model.attribution import key_parts
+from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, source
+from db.model.incident import Event, EventKind, Incident, Instance, Status
+from db.model.lifecycle import reopened
+from db.model.policy import Policy
+
+InstanceName = tuple[IncidentKey, str]
+"""A key and a fingerprint."""
+
+
+class Meaning(StrEnum):
+    """What an alert turned out to be; counted in the answer, the logs and the metrics."""
+
+    NEW_OCCURRENCE = "new_occurrence"
+    REPEAT = "repeat"
+    LATE = "late"
+    RESOLVED = "resolved"
+    RESOLVED_UNSEEN = "resolved_unseen"  # "resolved" of something we never heard firing
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """An alert with the key of the incident it belongs to."""
+
+    alert: Alert
+    parts: KeyParts
+    key: IncidentKey
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The alerts of a reading by what they are for."""
+
+    keyed: tuple[Keyed, ...]  # normal alerts
+    blind: tuple[Keyed, ...]  # their key is where they go when their rule has no open incident
+    tests: tuple[Alert, ...]
+    heartbeats: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the record knows of the keys of a delivery, read after their rows were locked."""
+
+    open: Mapping[IncidentKey, Incident]
+    last: Mapping[IncidentKey, Incident]  # the newest incident of a key, open or not
+    instances: Mapping[InstanceName, Instance]  # in the newest incident of the key that has the fingerprint
+    closed: Mapping[IncidentId, Incident] = field(default_factory=dict)  # older incidents those instances are in
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An alert and the incident its row belongs to."""
+
+    keyed: Keyed
+    incident_id: IncidentId
+    key: IncidentKey  # of that incident: a blind alert may join one of another key
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written, in the order of the keys."""
+
+    opened: tuple[Incident, ...]
+    changed: tuple[Incident, ...]  # a visible change: a new version
+    touched: tuple[Incident, ...]  # heard of again, nothing to see
+    instances: tuple[Instance, ...]
+    superseded: tuple[tuple[IncidentId, str], ...]  # instances that are not the newest of their key any more
+    recorded: tuple[Recorded, ...]
+    events: tuple[Event, ...]
+
+    def count(self, kind: EventKind) -> int:
+        """How many events of this kind there are."""
+        return sum(event.kind is kind for event in self.events)
+
+
+def sort(reading: Reading, policy: Policy) -> Sorted:
+    """Give every alert its key, and set aside tests and heartbeats."""
+    normal: list[Keyed] = []
+    blind: list[Keyed] = []
+    tests: list[Alert] = []
+    heartbeats: list[Alert] = []
+    for alert in reading.alerts:
+        if alert.kind is AlertKind.TEST:
+            tests.append(alert)
+        elif alert.kind is AlertKind.NORMAL and policy.is_heartbeat(alert.labels):
+            heartbeats.append(alert)
+        else:
+            parts = key_parts(alert, policy)
+            keyed = Keyed(alert, parts, incident_key(parts))
+            (blind if alert.kind is AlertKind.BLIND else normal).append(keyed)
+    return Sorted(tuple(normal), tuple(blind), tuple(tests), tuple(heartbeats))
+
+
+def home_of_blind(keyed: Keyed, of_rule: Sequence[Incident], instances: Sequence[Instance]) -> IncidentKey:
+    """The key of the incident a blind alert goes to.
+
+    `of_rule` are the open incidents of its rule, `instances` what is known of its fingerprint under that rule. An
+    occurrence that is known stays where it is, also when a person resolved that incident; a new one joins the open
+    incident of the rule that was heard of last; without one it forms its own.
+    """
+    alert = keyed.alert
+    for instance in instances:
+        if instance.fingerprint == alert.fingerprint and (
+            instance.state is AlertState.FIRING or instance.starts_at == alert.starts_at
+        ):
+            return instance.key
+    best = max(of_rule, key=lambda incident: (incident.last_seen_at, incident.number), default=None)
+    return best.key if best is not None else keyed.key
+
+
+def plan(
+    alerts: Iterable[tuple[Keyed, IncidentKey]],
+    known: Known,
+    policy: Policy,
+    now: datetime,
+    *,
+    source_name: str,
+    truncated: int = 0,
+) -> Plan:
+    """Decide what a delivery does at `now` (UTC); `alerts` come with the key of the incident they go to."""
+    drafts: dict[IncidentKey, _Draft] = {}
+    for keyed, key in alerts:
+        draft = drafts.get(key)
+        if draft is None:
+            draft = drafts[key] = _Draft(key, known, policy, now, source(source_name))
+        draft.add(keyed)
+    for draft in drafts.values():
+        draft.finish(truncated)
+    ordered = [drafts[key] for key in sorted(drafts)]
+    return Plan(
+        opened=tuple(incident for draft in ordered for incident in draft.opened()),
+        changed=tuple(incident for draft in ordered for incident in draft.changed()),
+        touched=tuple(incident for draft in ordered for incident in draft.touched()),
+        instances=tuple(instance for draft in ordered for instance in draft.written.values()),
+        superseded=tuple(pair for draft in ordered for pair in draft.superseded),
+        recorded=tuple(recorded for draft in ordered for recorded in draft.recorded),
+        events=tuple(event for draft in ordered for event in draft.events),
+    )
+
+
+def values_text(alert: Alert) -> str:
+    """The values of an alert as people read them: `A=0.0742, C=1`."""
+    return ", ".join(f"{name}={number:.6g}" for name, number in sorted(alert.values.items()))[:1000]
+
+
+class _Draft:
+    """One key while a delivery is being decided."""
+
+    def __init__(self, key: IncidentKey, known: Known, policy: Policy, now: datetime, actor: Actor) -> None:
+        self.key = key
+        self._known = known
+        self._policy = policy
+        self._now = now
+        self._actor = actor
+        self._open = known.open.get(key)
+        self._last = known.last.get(key)
+        self._before: dict[IncidentId, Incident | None] = {}
+        self._after: dict[IncidentId, Incident] = {}
+        self._instances: dict[str, Instance] = {}
+        self._joined: dict[IncidentId, int] = {}
+        self._resolved: dict[IncidentId, int] = {}
+        self._began: dict[IncidentId, tuple[EventKind, Status | None, str]] = {}
+        self._raised: dict[IncidentId, str] = {}
+        self._sight: dict[IncidentId, EventKind] = {}
+        self.written: dict[tuple[IncidentId, str], Instance] = {}
+        self.superseded: list[tuple[IncidentId, str]] = []
+        self.recorded: list[Recorded] = []
+        self.events: list[Event] = []
+
+    # -- one alert ---------------------------------------------------------------------------------------------
+
+    def add(self, keyed: Keyed) -> None:
+        """Take one alert in."""
+        alert = keyed.alert
+        instance = self._instance(alert.fingerprint)
+        meaning = _meaning(alert, instance, self._now, self._policy)
+        match meaning:
+            case Meaning.NEW_OCCURRENCE:
+                incident = self._incident_for_new(keyed)
+                incident = self._fire(incident, keyed, instance)
+            case Meaning.RESOLVED:
+                assert instance is not None  # noqa: S101 - that is what this meaning says
+                incident = self._settle(self._incident_of(instance), alert, instance)
+            case Meaning.RESOLVED_UNSEEN:
+                incident = self._settle_unseen(keyed)
+            case Meaning.REPEAT | Meaning.LATE:
+                assert instance is not None  # noqa: S101 - that is what these meanings say
+                incident = self._repeat(self._incident_of(instance), alert, instance, meaning)
+        self._put(replace(incident, last_seen_at=max(incident.last_seen_at, self._now)))
+        self.recorded.append(Recorded(keyed, incident.incident_id, self.key, meaning))
+
+    def _incident_for_new(self, keyed: Keyed) -> Incident:
+        """The incident that a new occurrence belongs to: the open one, a reopened one, or a new one."""
+        if self._open is not None:
+            return self._current(self._open)
+        last = self._current(self._last) if self._last is not None else None
+        if last is not None and last.resolved_time and self._now - last.resolved_time < self._policy.reopen_window:
+            self._began[last.incident_id] = (EventKind.REOPENED, Status.RESOLVED, "new_occurrence_in_window")
+            self._open = reopened(last)
+            return self._open
+        return self._begin(keyed)
+
+    def _begin(self, keyed: Keyed) -> Incident:
+        alert, now = keyed.alert, self._now
+        labels = {**alert.labels, **_named(keyed.parts)}
+        incident = Incident(
+            incident_id=incident_id(self.key, now, self._last.incident_id if self._last else None),
+            number=0,
+            key=self.key,
+            parts=keyed.parts,
+            status=Status.ACTIVE,
+            severity=self._policy.severity(alert.labels),
+            title=self._policy.title(alert.alertname, labels)[:255],
+            summary=alert.summary,
+            service_category=self._policy.category(labels)[:255],
+            source=alert.source,
+            channel=self._policy.channel(labels),
+            start_time=min(alert.starts_at or now, now),
+            first_seen_at=now,
+            last_seen_at=now,
+            first_values=values_text(alert),
+            last_values=values_text(alert),
+            links=alert.links,
+        )
+        self._before[incident.incident_id] = None
+        self._began[incident.incident_id] = (EventKind.OPENED, None, "")
+        self._open = self._last = incident
+        return incident
+
+    def _fire(self, incident: Incident, keyed: Keyed, instance: Instance | None) -> Incident:
+        """An instance begins to fire inside the incident."""
+        alert = keyed.alert
+        member = self._member(incident, alert.fingerprint)
+        was_firing = member is not None and member.state is AlertState.FIRING
+        blind = alert.kind is AlertKind.BLIND
+        if instance is not None and instance.incident_id != incident.incident_id:
+            self.superseded.append((instance.incident_id, instance.fingerprint))
+        self._write(
+            Instance(
+                incident_id=incident.incident_id,
+                key=self.key,
+                fingerprint=alert.fingerprint,
+                kind=alert.kind,
+                state=AlertState.FIRING,
+                starts_at=alert.starts_at or self._now,
+                ends_at=None,
+                heard_at=self._now,
+                labels=alert.labels,
+                first_values=member.first_values if member else values_text(alert),
+                last_values=values_text(alert),
+            )
+        )
+        self._joined[incident.incident_id] = self._joined.get(incident.incident_id, 0) + 1
+        if blind and not incident.blind_firing:
+            self._sight[incident.incident_id] = EventKind.BLIND
+        severity = self._policy.severity(alert.labels)
+        if severity.rank < incident.severity.rank:
+            self._raised[incident.incident_id] = severity.value
+            incident = replace(incident, severity=severity)
+        return replace(
+            incident,
+            instances_total=incident.instances_total + (member is None),
+            instances_firing=incident.instances_firing + (not was_firing),
+            blind_firing=incident.blind_firing + (blind and not was_firing),
+            last_values=values_text(alert) or incident.last_values,
+            links=_merged(incident.links, alert.links),
+        )
+
+    def _settle(self, incident: Incident, alert: Alert, instance: Instance) -> Incident:
+        """An instance resolves."""
+        blind = instance.kind is AlertKind.BLIND
+        self._write(
+            replace(
+                instance,
+                state=AlertState.RESOLVED,
+                starts_at=max(instance.starts_at, alert.starts_at or instance.starts_at),
+                ends_at=alert.ends_at or self._now,
+                heard_at=self._now,
+                last_values=values_text(alert) or instance.last_values,
+            )
+        )
+        self._resolved[incident.incident_id] = self._resolved.get(incident.incident_id, 0) + 1
+        if blind and incident.blind_firing == 1:
+            self._sight[incident.incident_id] = EventKind.SIGHT_RESTORED
+        return replace(
+            incident,
+            instances_firing=max(0, incident.instances_firing - 1),
+            blind_firing=max(0, incident.blind_firing - blind),
+            last_values=values_text(alert) or incident.last_values,
+        )
+
+    def _settle_unseen(self, keyed: Keyed) -> Incident:
+        """ "Resolved" of something never heard firing: kept with the open or the last incident, else as one that is
+        over already, so that there is no alert without its incident and nothing to handle."""
+        alert = keyed.alert
+        if self._open is not None:
+            incident = self._current(self._open)
+        elif self._last is not None:
+            incident = self._current(self._last)
+        else:
+            began = self._begin(keyed)
+            self._open = None
+            ended = min(alert.ends_at or self._now, self._now)
+            incident = replace(began, status=Status.RESOLVED, resolved_time=ended, resolved_by=self._actor)
+            self._last = incident
+            self._began[incident.incident_id] = (EventKind.OPENED, None, "resolved_unseen")
+        ends_at = alert.ends_at or self._now
+        self._write(
+            Instance(
+                incident_id=incident.incident_id,
+                key=self.key,
+                fingerprint=alert.fingerprint,
+                kind=alert.kind,
+                state=AlertState.RESOLVED,
+                starts_at=alert.starts_at or ends_at,
+                ends_at=ends_at,
+                heard_at=self._now,
+                labels=alert.labels,
+                first_values=values_text(alert),
+                last_values=values_text(alert),
+            )
+        )
+        return replace(incident, instances_total=incident.instances_total + 1)
+
+    def _repeat(self, incident: Incident, alert: Alert, instance: Instance, meaning: Meaning) -> Incident:
+        """Nothing new, except perhaps newer values of an instance that fires."""
+        values = values_text(alert)
+        if meaning is Meaning.LATE or not values or values == instance.last_values:
+            return incident
+        self._write(replace(instance, last_values=values))
+        return replace(incident, last_values=values)
+
+    # -- what is known -----------------------------------------------------------------------------------------
+
+    def _instance(self, fingerprint: str) -> Instance | None:
+        """The instance in the newest incident of this key that has it."""
+        return self._instances.get(fingerprint) or self._known.instances.get((self.key, fingerprint))
+
+    def _member(self, incident: Incident, fingerprint: str) -> Instance | None:
+        """The instance, if it is in this very incident."""
+        instance = self._instance(fingerprint)
+        return instance if instance is not None and instance.incident_id == incident.incident_id else None
+
+    def _incident_of(self, instance: Instance) -> Incident:
+        """The incident an instance is in."""
+        for incident in (self._open, self._last, self._known.last.get(self.key)):
+            if incident is not None and incident.incident_id == instance.incident_id:
+                return self._current(incident)
+        return self._current(self._known.closed[instance.incident_id])
+
+    def _current(self, incident: Incident) -> Incident:
+        return self._after.get(incident.incident_id, incident)
+
+    def _put(self, incident: Incident) -> None:
+        if incident.incident_id not in self._before:
+            self._before[incident.incident_id] = self._original(incident.incident_id)
+        self._after[incident.incident_id] = incident
+
+    def _original(self, wanted: IncidentId) -> Incident:
+        for incident in (self._known.open.get(self.key), self._known.last.get(self.key)):
+            if incident is not None and incident.incident_id == wanted:
+                return incident
+        return self._known.closed[wanted]
+
+    def _write(self, instance: Instance) -> None:
+        self._instances[instance.fingerprint] = instance
+        self.written[instance.incident_id, instance.fingerprint] = instance
+
+    # -- the end of the delivery -------------------------------------------------------------------------------
+
+    def finish(self, truncated: int) -> None:
+        """Resolve what has nothing firing any more, and write the timeline."""
+        for name, incident in list(self._after.items()):
+            resolves = bool(incident.is_open and self._resolved.get(name) and not incident.instances_firing)
+            if resolves:
+                incident = replace(incident, status=Status.RESOLVED, resolved_time=self._now, resolved_by=self._actor)
+            events = self._events(incident, resolves, truncated)
+            self.events.extend(events)
+            before = self._before[name]
+            if before is not None and (events or incident.last_values != before.last_values):
+                incident = replace(incident, version=before.version + 1)
+            if events and (incident.is_open or resolves or before is None):  # a person's resolve stays in sight
+                shown = _most_telling(events)
+                incident = replace(
+                    incident,
+                    last_change=shown.kind.value, last_change_at=shown.at, last_change_by=shown.actor,
+                )  # fmt: skip
+            self._after[name] = incident
+
+    def _events(self, incident: Incident, resolves: bool, truncated: int) -> list[Event]:
+        name = incident.incident_id
+        events: list[Event] = []
+
+        def tell(
+            kind: EventKind, *, reason: str = "", change: tuple[Status | None, Status] | None = None,
+            details: Mapping[str, str | int] | None = None,
+        ) -> None:  # fmt: skip
+            events.append(
+                Event(
+                    incident_id=name, at=self._now, kind=kind, actor=self._actor, reason=reason,
+                    from_status=change[0] if change else None, to_status=change[1] if change else None,
+                    details=details or {},
+                )
+            )  # fmt: skip
+
+        joined, resolved = self._joined.get(name, 0), self._resolved.get(name, 0)
+        if name in self._began:
+            kind, status, reason = self._began[name]
+            to = Status.RESOLVED if reason == "resolved_unseen" else Status.ACTIVE
+            tell(kind, reason=reason, change=(status, to), details={"instances": joined or 1})
+        elif joined:
+            tell(EventKind.JOINED, details={"instances": joined})
+        if name in self._raised:
+            tell(EventKind.SEVERITY_RAISED, details={"severity": self._raised[name]})
+        if name in self._sight:
+            tell(self._sight[name])
+        if resolves:
+            before = self._before[name]
+            was = before.status if before is not None and before.is_open else Status.ACTIVE
+            tell(EventKind.RESOLVED, reason="all_instances_resolved", change=(was, Status.RESOLVED))
+        elif resolved:
+            tell(EventKind.PARTLY_RESOLVED, details={"instances": resolved})
+        if truncated and events:
+            tell(EventKind.TRUNCATED, details={"alerts": truncated})
+        return events
+
+    def opened(self) -> list[Incident]:
+        """Incidents that did not exist before."""
+        return [self._after[name] for name, before in self._before.items() if before is None]
+
+    def changed(self) -> list[Incident]:
+        """Incidents that look different now."""
+        return [after for after, before in self._pairs() if after.version != before.version]
+
+    def touched(self) -> list[Incident]:
+        """Incidents that look the same, but were heard of."""
+        return [after for after, before in self._pairs() if after.version == before.version]
+
+    def _pairs(self) -> list[tuple[Incident, Incident]]:
+        return [(self._after[name], before) for name, before in self._before.items() if before is not None]
+
+
+def _meaning(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:
+    """What an alert means, given what is known of its instance (see the table at the top)."""
+    if alert.state is AlertState.RESOLVED:
+        if instance is None:
+            return Meaning.RESOLVED_UNSEEN
+        ended = alert.ends_at or now
+        same_start = alert.starts_at is None or alert.starts_at == instance.starts_at
+        if instance.state is AlertState.RESOLVED:
+            return Meaning.REPEAT
+        return Meaning.RESOLVED if same_start or ended > instance.starts_at else Meaning.LATE
+    if instance is None:
+        return Meaning.NEW_OCCURRENCE
+    if instance.state is AlertState.FIRING:
+        if alert.starts_at is None or alert.starts_at == instance.starts_at:
+            return Meaning.REPEAT
+        return Meaning.NEW_OCCURRENCE if alert.starts_at > instance.starts_at else Meaning.LATE
+    if alert.starts_at is None:
+        return Meaning.NEW_OCCURRENCE
+    if alert.starts_at > instance.starts_at:
+        return Meaning.NEW_OCCURRENCE
+    return Meaning.NEW_OCCURRENCE if now - instance.heard_at >= policy.refire_after else Meaning.LATE
+
+
+def _merged(old: Links, new: Links) -> Links:
+    """The links of an incident, completed by what a newer alert brings."""
+    return Links(
+        source=old.source or new.source,
+        dashboard=old.dashboard or new.dashboard,
+        panel=old.panel or new.panel,
+        runbook=old.runbook or new.runbook,
+        silence=old.silence or new.silence,
+    )
+
+
+def _named(parts: KeyParts) -> dict[str, str]:
+    """The key parts as labels, so that routes and titles see what the incident is filed under."""
+    named = {"cluster": parts.cluster, "namespace": parts.namespace, "service": parts.service, "phase": parts.phase}
+    return {name: value for name, value in named.items() if value}
+
+
+_TELLING = (
+    EventKind.RESOLVED,
+    EventKind.REOPENED,
+    EventKind.OPENED,
+    EventKind.BLIND,
+    EventKind.SIGHT_RESTORED,
+    EventKind.SEVERITY_RAISED,
+    EventKind.JOINED,
+    EventKind.PARTLY_RESOLVED,
+    EventKind.TRUNCATED,
+)
+
+
+def _most_telling(events: Sequence[Event]) -> Event:
+    """The event a card shows as the last change when one delivery brought several."""
+    return min(events, key=lambda event: _TELLING.index(event.kind))

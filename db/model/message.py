@@ -1,0 +1,65 @@
+"""What Slack should show and what it shows: a message of ours in a channel, and what to do with it next."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from db.model.identity import IncidentId
+
+_NAMESPACE = uuid.UUID("6f1d4a0e-5b1c-5e0f-9f0e-2c7b8f6b9a11")
+
+
+class MessageKind(StrEnum):
+    """What a message is about."""
+
+    CARD = "card"  # the face of an incident
+    TEST = "test"  # "your Test button works"
+
+
+class Step(StrEnum):
+    """What a worker has to do with a message that is behind."""
+
+    POST = "post"
+    EDIT = "edit"
+    LOOK = "look"  # a post was begun and its outcome is not known: look before posting again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message that is behind, claimed by a worker."""
+
+    message_id: int
+    post_key: str  # in the metadata of the post, and its client_msg_id
+    kind: MessageKind
+    incident_id: IncidentId | None
+    content: Mapping[str, Any]
+    channel: str  # name or id, as configured
+    channel_id: str  # as Slack answered; empty before the first post
+    ts: str  # empty before the first post
+    priority: int
+    wanted_version: int
+    shown_version: int
+    posting_since: datetime | None  # UTC, by the clock of the database
+    attempts: int
+
+    @property
+    def step(self) -> Step:
+        """What is to be done."""
+        if self.ts:
+            return Step.EDIT
+        return Step.LOOK if self.posting_since is not None else Step.POST
+
+
+def card_key(incident: IncidentId) -> str:
+    """The key of an incident's card: always the same, so that it is found again wherever it was begun."""
+    return str(uuid.uuid5(_NAMESPACE, f"card:{incident}"))
+
+
+def test_key(delivery_id: int, index: int) -> str:
+    """The key of the message for a Test button."""
+    return str(uuid.uuid5(_NAMESPACE, f"test:{delivery_id}:{index}"))

@@ -1,0 +1,1 @@
+"""Rows to values and back: one named query each; a store decides nothing."""

@@ -1,0 +1,35 @@
+"""Fitting values into columns: texts cut to a column's size, JSON as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+TEXT_BYTES = 65_535
+"""What a TEXT column of MySQL holds."""
+
+
+def cut(text: str, characters: int) -> str:
+    """The text, at most this many characters; a cut one ends with an ellipsis."""
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def cut_bytes(text: str, most: int = TEXT_BYTES) -> str:
+    """The text, at most this many bytes of UTF-8; a cut one ends with an ellipsis."""
+    if len(text) * 4 <= most:
+        return text
+    encoded = text.encode()
+    if len(encoded) <= most:
+        return text
+    return encoded[: most - 3].decode("utf-8", "ignore") + "…"
+
+
+def to_json(value: object) -> str:
+    """JSON text for a JSON column."""
+    return orjson.dumps(value).decode()
+
+
+def from_json(text: Any) -> Any:
+    """The value of a JSON column; NULL is None."""
+    return None if text is None else orjson.loads(text)

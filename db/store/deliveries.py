@@ -1,0 +1,42 @@
+"""Deliveries: the exact bytes of every request, and its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db.database import Transaction
+from db.model.delivery import Delivery, Packed
+from db.queries import query
+from db.store.columns import cut, cut_bytes, from_json, to_json
+
+
+def insert(tx: Transaction, delivery: Delivery, packed: Packed, *, truncated: int = 0, problem: str = "") -> int:
+    """Keep a request; its number. Raises `Duplicate` when this request id is kept already."""
+    return tx.insert(
+        query("deliveries", "insert"),
+        {
+            "request_id": delivery.request_id,
+            "received_at": delivery.received_at,
+            "source": delivery.source,
+            "content_type": cut(delivery.content_type, 255),
+            "body": packed.data,
+            "body_encoding": packed.encoding,
+            "body_sha256": delivery.sha256,
+            "body_bytes": len(delivery.body),
+            "truncated_alerts": truncated,
+            "problem": cut_bytes(problem) or None,
+        },
+    )
+
+
+def finish(tx: Transaction, delivery_id: int, outcome: dict[str, object]) -> None:
+    """Keep the answer."""
+    tx.execute(query("deliveries", "finish"), {"delivery_id": delivery_id, "outcome": to_json(outcome)})
+
+
+def by_request(tx: Transaction, request_id: bytes) -> dict[str, Any] | None:
+    """The answer that was given to this request, if it is recorded already."""
+    row = tx.row(query("deliveries", "by_request"), {"request_id": request_id})
+    if row is None:
+        return None
+    return from_json(row["outcome"]) or {"delivery": int(row["delivery_id"])}

@@ -1,0 +1,188 @@
+"""Incidents and the locks of their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from db.database import Row, Transaction
+from db.model.alert import Links
+from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
+from db.model.incident import Filter, Incident, Severity, Status
+from db.queries import query
+from db.store.columns import cut, cut_bytes, from_json, to_json
+
+
+def lock_keys(tx: Transaction, keys: Iterable[IncidentKey]) -> None:
+    """Take the rows of these keys, in key order, so that no two transactions wait for each other."""
+    tx.insert_many(query("incidents", "lock_keys"), [{"key": key} for key in sorted(set(keys))])
+
+
+def open_of_keys(tx: Transaction, keys: Sequence[IncidentKey]) -> dict[IncidentKey, Incident]:
+    """The open incident of each key that has one."""
+    if not keys:
+        return {}
+    found = [_incident(row) for row in tx.rows(query("incidents", "open_of_keys"), {"keys": list(keys)})]
+    return {incident.key: incident for incident in found}
+
+
+def last_of_keys(tx: Transaction, keys: Sequence[IncidentKey]) -> dict[IncidentKey, Incident]:
+    """The newest incident of each key that ever had one."""
+    if not keys:
+        return {}
+    found = [_incident(row) for row in tx.rows(query("incidents", "last_of_keys"), {"keys": list(keys)})]
+    return {incident.key: incident for incident in found}
+
+
+def open_of_rules(tx: Transaction, rules: Iterable[str]) -> list[Incident]:
+    """The open incidents of these rules."""
+    names = sorted({cut(rule, 255) for rule in rules})
+    if not names:
+        return []
+    return [_incident(row) for row in tx.rows(query("incidents", "open_of_rules"), {"rules": names})]
+
+
+def by_ids(tx: Transaction, ids: Iterable[IncidentId]) -> dict[IncidentId, Incident]:
+    """The incidents with these ids."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    found = [_incident(row) for row in tx.rows(query("incidents", "by_ids"), {"ids": wanted})]
+    return {incident.incident_id: incident for incident in found}
+
+
+def by_id(tx: Transaction, wanted: IncidentId) -> Incident | None:
+    """One incident, if there is such a one."""
+    row = tx.row(query("incidents", "by_id"), {"id": wanted})
+    return _incident(row) if row else None
+
+
+def by_number(tx: Transaction, number: int) -> Incident | None:
+    """The incident people call by this number."""
+    row = tx.row(query("incidents", "by_number"), {"number": number})
+    return _incident(row) if row else None
+
+
+def insert(tx: Transaction, incidents: Sequence[Incident], now: datetime) -> None:
+    """Add incidents; the record gives them their numbers."""
+    tx.insert_many(query("incidents", "insert"), [_columns(incident) | {"created_at": now} for incident in incidents])
+
+
+def touch(tx: Transaction, incidents: Sequence[Incident]) -> None:
+    """Write when incidents were heard of last, and their counts of instances."""
+    columns = ("number", "last_seen_at", "instances_total", "instances_firing", "blind_firing")
+    rows = [
+        (i.number, i.last_seen_at, i.instances_total, i.instances_firing, i.blind_firing)
+        for i in incidents
+    ]  # fmt: skip
+    tx.update_many(query("incidents", "touch"), rows, columns)
+
+
+def update(tx: Transaction, incident: Incident) -> bool:
+    """Write a visible change; whether the incident still had the version before it."""
+    return tx.execute(query("incidents", "update"), _columns(incident)) == 1
+
+
+def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:
+    """The first incidents of a filter, the worst first, then the newest."""
+    return [_incident(row) for row in tx.rows(query("incidents", "search"), _filter(wanted) | {"limit": limit})]
+
+
+def count(tx: Transaction, wanted: Filter) -> int:
+    """How many incidents a filter finds."""
+    row = tx.row(query("incidents", "count"), _filter(wanted))
+    return int(row["total"]) if row else 0
+
+
+def _filter(wanted: Filter) -> dict[str, object]:
+    return {
+        "statuses": [status.value for status in wanted.statuses or tuple(Status)],
+        "any_severity": not wanted.severities,
+        "severities": [severity.value for severity in wanted.severities or tuple(Severity)],
+        "cluster": wanted.cluster,
+        "namespace": wanted.namespace,
+        "service": wanted.service,
+    }
+
+
+def _columns(incident: Incident) -> dict[str, object]:
+    return {
+        "incident_id": incident.incident_id,
+        "incident_key": incident.key,
+        "status": incident.status.value,
+        "severity": incident.severity.value,
+        "severity_rank": int(incident.severity.rank),
+        "title": cut(incident.title, 255),
+        "summary": cut_bytes(incident.summary),
+        "rule_uid": cut(incident.parts.rule_uid, 255),
+        "phase": cut(incident.parts.phase, 255),
+        "cluster": cut(incident.parts.cluster, 255),
+        "namespace": cut(incident.parts.namespace, 255),
+        "service": cut(incident.parts.service, 255),
+        "service_category": cut(incident.service_category, 255),
+        "source": incident.source,
+        "channel": cut(incident.channel, 255),
+        "start_time": incident.start_time,
+        "first_seen_at": incident.first_seen_at,
+        "last_seen_at": incident.last_seen_at,
+        "instances_total": incident.instances_total,
+        "instances_firing": incident.instances_firing,
+        "blind_firing": incident.blind_firing,
+        "first_values": cut(incident.first_values, 1000),
+        "last_values": cut(incident.last_values, 1000),
+        "links": to_json(asdict(incident.links)),
+        "owner": _actor(incident.owner),
+        "acknowledged_time": incident.acknowledged_time,
+        "resolved_time": incident.resolved_time,
+        "resolved_by": _actor(incident.resolved_by),
+        "action_taken": cut_bytes(incident.action_taken) or None,
+        "root_cause": cut_bytes(incident.root_cause) or None,
+        "last_change": incident.last_change,
+        "last_change_at": incident.last_change_at,
+        "last_change_by": _actor(incident.last_change_by),
+        "version": incident.version,
+    }
+
+
+def _actor(actor: Actor | None) -> str | None:
+    return None if actor is None else cut(str(actor), 255)
+
+
+def _incident(row: Row) -> Incident:
+    def actor(name: str) -> Actor | None:
+        return Actor.parse(row[name]) if row[name] else None
+
+    return Incident(
+        incident_id=IncidentId(row["incident_id"]),
+        number=int(row["number"]),
+        key=IncidentKey(row["incident_key"]),
+        parts=KeyParts(row["rule_uid"], row["cluster"], row["namespace"], row["service"], row["phase"]),
+        status=Status(row["status"]),
+        severity=Severity(row["severity"]),
+        title=row["title"],
+        summary=row["summary"],
+        service_category=row["service_category"],
+        source=row["source"],
+        channel=row["channel"],
+        start_time=row["start_time"],
+        first_seen_at=row["first_seen_at"],
+        last_seen_at=row["last_seen_at"],
+        alert_count=int(row["alert_count"]),
+        instances_total=int(row["instances_total"]),
+        instances_firing=int(row["instances_firing"]),
+        blind_firing=int(row["blind_firing"]),
+        first_values=row["first_values"],
+        last_values=row["last_values"],
+        links=Links(**from_json(row["links"])),
+        owner=actor("owner"),
+        acknowledged_time=row["acknowledged_time"],
+        resolved_time=row["resolved_time"],
+        resolved_by=actor("resolved_by"),
+        action_taken=row["action_taken"] or "",
+        root_cause=row["root_cause"] or "",
+        last_change=row["last_change"],
+        last_change_at=row["last_change_at"],
+        last_change_by=actor("last_change_by"),
+        version=int(row["version"]),
+    )

@@ -1,0 +1,80 @@
+"""Instances: what fires inside an incident, and whether it still does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from db.database import Row, Transaction
+from db.model.alert import AlertKind, AlertState
+from db.model.grouping import InstanceName
+from db.model.identity import IncidentId, IncidentKey
+from db.model.incident import Instance
+from db.queries import query
+from db.store.columns import cut, from_json, to_json
+
+
+def current(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Iterable[str]) -> dict[InstanceName, Instance]:
+    """What is known of these fingerprints under these keys."""
+    wanted = sorted({cut(fingerprint, 64) for fingerprint in fingerprints})
+    if not keys or not wanted:
+        return {}
+    rows = tx.rows(query("instances", "current"), {"keys": list(keys), "fingerprints": wanted})
+    return {(instance.key, instance.fingerprint): instance for instance in map(_instance, rows)}
+
+
+def of_rules(tx: Transaction, rules: Iterable[str], fingerprints: Iterable[str]) -> list[Instance]:
+    """What is known of these fingerprints in any incident of these rules, the newest incident first."""
+    names = sorted({cut(rule, 255) for rule in rules})
+    wanted = sorted({cut(fingerprint, 64) for fingerprint in fingerprints})
+    if not names or not wanted:
+        return []
+    rows = tx.rows(query("instances", "of_rules"), {"rules": names, "fingerprints": wanted})
+    return [_instance(row) for row in rows]
+
+
+def write(tx: Transaction, instances: Sequence[Instance]) -> None:
+    """Add instances, or write their newer state."""
+    tx.insert_many(query("instances", "write"), [_columns(instance) for instance in instances])
+
+
+def supersede(tx: Transaction, names: Sequence[tuple[IncidentId, str]]) -> None:
+    """These instances are not the newest of their key any more."""
+    by_incident: dict[IncidentId, list[str]] = defaultdict(list)
+    for incident, fingerprint in names:
+        by_incident[incident].append(cut(fingerprint, 64))
+    for incident, fingerprints in sorted(by_incident.items()):
+        tx.execute(query("instances", "supersede"), {"incident_id": incident, "fingerprints": fingerprints})
+
+
+def _columns(instance: Instance) -> dict[str, object]:
+    return {
+        "incident_id": instance.incident_id,
+        "fingerprint": cut(instance.fingerprint, 64),
+        "incident_key": instance.key,
+        "is_current": 1,
+        "kind": instance.kind.value,
+        "state": instance.state.value,
+        "starts_at": instance.starts_at,
+        "ends_at": instance.ends_at,
+        "heard_at": instance.heard_at,
+        "labels": to_json(dict(instance.labels)),
+        "first_values": cut(instance.first_values, 1000),
+        "last_values": cut(instance.last_values, 1000),
+    }
+
+
+def _instance(row: Row) -> Instance:
+    return Instance(
+        incident_id=IncidentId(row["incident_id"]),
+        key=IncidentKey(row["incident_key"]),
+        fingerprint=row["fingerprint"],
+        kind=AlertKind(row["kind"]),
+        state=AlertState(row["state"]),
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        heard_at=row["heard_at"],
+        labels=from_json(row["labels"]),
+        first_values=row["first_values"],
+        last_values=row["last_values"],
+    )

@@ -1,0 +1,142 @@
+"""Messages in Slack: which version they should show, which they show, and who works on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from db.database import Row, Transaction
+from db.model.identity import IncidentId
+from db.model.incident import Incident
+from db.model.message import Message, MessageKind, card_key
+from db.queries import query
+from db.store.columns import cut, from_json, to_json
+
+_AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+"""Due now, whatever the clock of this process says: leases and pauses go by the clock of the database."""
+
+
+def want_cards(tx: Transaction, incidents: Sequence[Incident], now: datetime) -> None:
+    """The cards of these incidents should show their present versions."""
+    rows = [
+        {
+            "post_key": card_key(incident.incident_id),
+            "kind": MessageKind.CARD.value,
+            "incident_id": incident.incident_id,
+            "content": None,
+            "channel": cut(incident.channel, 255),
+            "priority": int(incident.severity.rank),
+            "wanted_version": incident.version,
+            "due_at": _AT_ONCE,
+            "created_at": now,
+        }
+        for incident in incidents
+    ]
+    tx.insert_many(query("messages", "want_cards"), rows)
+
+
+def want_test(tx: Transaction, post_key: str, channel: str, content: Mapping[str, Any], now: datetime) -> None:
+    """A message for a Test button should be shown."""
+    row = {
+        "post_key": post_key,
+        "kind": MessageKind.TEST.value,
+        "incident_id": None,
+        "content": to_json(dict(content)),
+        "channel": cut(channel, 255),
+        "priority": 1,
+        "wanted_version": 1,
+        "due_at": _AT_ONCE,
+        "created_at": now,
+    }
+    tx.insert_many(query("messages", "want_cards"), [row])
+
+
+def claim(
+    tx: Transaction, worker: str, *, busy: Sequence[str], may_edit: bool, lease_seconds: float, settle_seconds: float
+) -> Message | None:
+    """Take the most urgent message that is behind and due, for `lease_seconds`.
+
+    No first post in a `busy` channel; no edit unless `may_edit`; a post whose outcome is unclear only after
+    `settle_seconds`, so that Slack's history shows it by then.
+    """
+    row = tx.row(
+        query("messages", "candidates"),
+        {"busy": list(busy) or [""], "may_edit": int(may_edit), "settle": settle_seconds},
+    )
+    if row is None:
+        return None
+    taken = tx.execute(
+        query("messages", "claim"),
+        {"message_id": row["message_id"], "due_at": row["due_at"], "worker": worker, "lease": lease_seconds},
+    )
+    return _message(row) if taken else None
+
+
+def shown(tx: Transaction, message_id: int, version: int, channel_id: str, ts: str, pause: float) -> None:
+    """Slack shows this version."""
+    tx.execute(
+        query("messages", "shown"),
+        {"message_id": message_id, "version": version, "channel_id": channel_id, "ts": ts, "pause": pause},
+    )
+
+
+def not_sent(tx: Transaction, message_id: int, worker: str, error: str, pause: float, *, counts: bool) -> None:
+    """Slack certainly has nothing new; whether it `counts` as a failure."""
+    tx.execute(
+        query("messages", "not_sent"),
+        {"message_id": message_id, "worker": worker, "error": cut(error, 255), "pause": pause, "counts": int(counts)},
+    )
+
+
+def unclear(tx: Transaction, message_id: int, worker: str, error: str, pause: float) -> None:
+    """Whether Slack has it is not known."""
+    tx.execute(
+        query("messages", "unclear"),
+        {"message_id": message_id, "worker": worker, "error": cut(error, 255), "pause": pause},
+    )
+
+
+def lost(tx: Transaction, message_id: int, ts: str, error: str) -> None:
+    """The message is gone from Slack and is to be posted anew."""
+    tx.execute(query("messages", "lost"), {"message_id": message_id, "ts": ts, "error": cut(error, 255)})
+
+
+def abandon(tx: Transaction, message_id: int, error: str) -> None:
+    """Nothing more will be shown."""
+    tx.execute(query("messages", "abandon"), {"message_id": message_id, "error": cut(error, 255)})
+
+
+def backlog(tx: Transaction) -> tuple[int, datetime | None]:
+    """How many messages are behind, and since when the oldest of them waits."""
+    row = tx.row(query("messages", "backlog"))
+    return (int(row["behind"]), row["oldest"]) if row else (0, None)
+
+
+def learn(tx: Transaction, name: str, value: Mapping[str, Any], now: datetime) -> None:
+    """Keep something Slack told us."""
+    tx.execute(query("messages", "learn"), {"name": name[:191], "value": to_json(dict(value)), "learned_at": now})
+
+
+def recall(tx: Transaction, name: str) -> dict[str, Any] | None:
+    """Something Slack told us before."""
+    row = tx.row(query("messages", "recall"), {"name": name[:191]})
+    return from_json(row["value"]) if row else None
+
+
+def _message(row: Row) -> Message:
+    return Message(
+        message_id=int(row["message_id"]),
+        post_key=row["post_key"],
+        kind=MessageKind(row["kind"]),
+        incident_id=IncidentId(row["incident_id"]) if row["incident_id"] else None,
+        content=from_json(row["content"]) or {},
+        channel=row["channel"],
+        channel_id=row["channel_id"] or "",
+        ts=row["ts"] or "",
+        priority=int(row["priority"]),
+        wanted_version=int(row["wanted_version"]),
+        shown_version=int(row["shown_version"]),
+        posting_since=row["posting_since"],
+        attempts=int(row["attempts"]),
+    )

@@ -1,0 +1,17 @@
+-- name: insert
+-- A request with its exact bytes; a request id that is there already is refused by uq_request_id.
+INSERT INTO deliveries (
+    request_id, received_at, source, content_type, body, body_encoding, body_sha256, body_bytes, truncated_alerts,
+    problem
+) VALUES (
+    %(request_id)s, %(received_at)s, %(source)s, %(content_type)s, %(body)s, %(body_encoding)s, %(body_sha256)s,
+    %(body_bytes)s, %(truncated_alerts)s, %(problem)s
+)
+
+-- name: finish
+-- Keep the answer with the request.
+UPDATE deliveries SET outcome = %(outcome)s WHERE delivery_id = %(delivery_id)s
+
+-- name: by_request
+-- What came of a request, if it is recorded already.
+SELECT delivery_id, outcome FROM deliveries WHERE request_id = %(request_id)s

@@ -1,0 +1,89 @@
+-- name: lock_keys
+-- Take the rows of these keys, in order: every transaction that changes an incident begins with this.
+INSERT INTO incident_keys (incident_key) VALUES (%(key)s)
+ON DUPLICATE KEY UPDATE incident_key = incident_key
+
+-- name: open_of_keys
+-- The open incident of each key, if there is one.
+SELECT * FROM incidents WHERE open_key IN %(keys)s
+
+-- name: last_of_keys
+-- The newest incident of each key, open or not.
+SELECT incidents.* FROM incidents
+JOIN (SELECT MAX(number) AS number FROM incidents WHERE incident_key IN %(keys)s GROUP BY incident_key) AS newest
+  ON newest.number = incidents.number
+
+-- name: open_of_rules
+-- The open incidents of these rules: where their blind alerts belong.
+SELECT * FROM incidents WHERE rule_uid IN %(rules)s AND status IN ('active', 'acknowledged')
+
+-- name: by_ids
+-- The incidents with these ids.
+SELECT * FROM incidents WHERE incident_id IN %(ids)s
+
+-- name: by_id
+-- One incident.
+SELECT * FROM incidents WHERE incident_id = %(id)s
+
+-- name: by_number
+-- The incident people call by this number.
+SELECT * FROM incidents WHERE number = %(number)s
+
+-- name: key_of
+-- The key of an incident, read before its row is locked.
+SELECT incident_key FROM incidents WHERE incident_id = %(id)s
+
+-- name: insert
+-- New incidents.
+INSERT INTO incidents (
+    incident_id, incident_key, status, severity, severity_rank, title, summary, rule_uid, phase, cluster, namespace,
+    service, service_category, source, channel, start_time, first_seen_at, last_seen_at, instances_total,
+    instances_firing, blind_firing, first_values, last_values, links, owner, acknowledged_time, resolved_time,
+    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version, created_at
+) VALUES (
+    %(incident_id)s, %(incident_key)s, %(status)s, %(severity)s, %(severity_rank)s, %(title)s, %(summary)s,
+    %(rule_uid)s, %(phase)s, %(cluster)s, %(namespace)s, %(service)s, %(service_category)s, %(source)s, %(channel)s,
+    %(start_time)s, %(first_seen_at)s, %(last_seen_at)s, %(instances_total)s, %(instances_firing)s, %(blind_firing)s,
+    %(first_values)s, %(last_values)s, %(links)s, %(owner)s, %(acknowledged_time)s, %(resolved_time)s,
+    %(resolved_by)s, %(action_taken)s, %(root_cause)s, %(last_change)s, %(last_change_at)s, %(last_change_by)s,
+    %(version)s, %(created_at)s
+)
+
+-- name: touch
+-- Incidents that were heard of again, and whose counts may have moved, with nothing else to see.
+UPDATE incidents JOIN ({rows}) AS new ON new.number = incidents.number
+SET incidents.last_seen_at = new.last_seen_at,
+    incidents.instances_total = new.instances_total,
+    incidents.instances_firing = new.instances_firing,
+    incidents.blind_firing = new.blind_firing
+
+-- name: update
+-- An incident after a visible change; compare-and-swap on the version it was decided on.
+UPDATE incidents
+SET status = %(status)s, severity = %(severity)s, severity_rank = %(severity_rank)s, last_seen_at = %(last_seen_at)s,
+    instances_total = %(instances_total)s, instances_firing = %(instances_firing)s, blind_firing = %(blind_firing)s,
+    last_values = %(last_values)s, links = %(links)s, owner = %(owner)s, acknowledged_time = %(acknowledged_time)s,
+    resolved_time = %(resolved_time)s, resolved_by = %(resolved_by)s, action_taken = %(action_taken)s,
+    root_cause = %(root_cause)s, last_change = %(last_change)s, last_change_at = %(last_change_at)s,
+    last_change_by = %(last_change_by)s, version = %(version)s
+WHERE incident_id = %(incident_id)s AND version = %(version)s - 1
+
+-- name: search
+-- The first incidents of a filter, the worst first, then the newest.
+SELECT * FROM incidents
+WHERE status IN %(statuses)s
+  AND (%(any_severity)s OR severity IN %(severities)s)
+  AND (%(cluster)s = '' OR cluster = %(cluster)s)
+  AND (%(namespace)s = '' OR namespace = %(namespace)s)
+  AND (%(service)s = '' OR service = %(service)s)
+ORDER BY severity_rank, number DESC
+LIMIT %(limit)s
+
+-- name: count
+-- How many incidents a filter finds.
+SELECT COUNT(*) AS total FROM incidents
+WHERE status IN %(statuses)s
+  AND (%(any_severity)s OR severity IN %(severities)s)
+  AND (%(cluster)s = '' OR cluster = %(cluster)s)
+  AND (%(namespace)s = '' OR namespace = %(namespace)s)
+  AND (%(service)s = '' OR service = %(service)s)

@@ -1,0 +1,80 @@
+-- name: want_cards
+-- The cards of these incidents should show these versions; a card that waits keeps its turn.
+INSERT INTO slack_messages (
+    post_key, kind, incident_id, content, channel, priority, wanted_version, due_at, created_at
+) VALUES (
+    %(post_key)s, %(kind)s, %(incident_id)s, %(content)s, %(channel)s, %(priority)s, %(wanted_version)s, %(due_at)s,
+    %(created_at)s
+)
+ON DUPLICATE KEY UPDATE
+    priority = VALUES(priority),
+    wanted_version = GREATEST(wanted_version, VALUES(wanted_version))
+
+-- name: candidates
+-- Messages that are behind and due, the worst first; a row that another worker holds is passed over.
+SELECT * FROM slack_messages
+WHERE behind = 1 AND due_at <= UTC_TIMESTAMP(6)
+  AND (
+    (ts IS NULL AND posting_since IS NULL AND channel NOT IN %(busy)s)
+    OR (ts IS NULL AND posting_since <= UTC_TIMESTAMP(6) - INTERVAL %(settle)s SECOND)
+    OR (ts IS NOT NULL AND %(may_edit)s)
+  )
+ORDER BY priority, due_at
+LIMIT 1
+FOR UPDATE SKIP LOCKED
+
+-- name: claim
+-- Take a message for so many seconds; a first post is marked as begun before Slack is called.
+UPDATE slack_messages
+SET due_at = UTC_TIMESTAMP(6) + INTERVAL %(lease)s SECOND,
+    claimed_by = %(worker)s,
+    posting_since = CASE WHEN ts IS NULL THEN COALESCE(posting_since, UTC_TIMESTAMP(6)) END
+WHERE message_id = %(message_id)s AND due_at = %(due_at)s
+
+-- name: shown
+-- Slack shows this version; a newer one that is wanted goes after a pause.
+UPDATE slack_messages
+SET shown_version = GREATEST(shown_version, %(version)s), channel_id = %(channel_id)s, ts = %(ts)s,
+    posting_since = NULL, attempts = 0, last_error = '', claimed_by = NULL,
+    due_at = UTC_TIMESTAMP(6) + INTERVAL %(pause)s SECOND
+WHERE message_id = %(message_id)s
+
+-- name: not_sent
+-- Slack certainly has nothing new: try again later.
+UPDATE slack_messages
+SET posting_since = NULL, attempts = attempts + %(counts)s, last_error = %(error)s, claimed_by = NULL,
+    due_at = UTC_TIMESTAMP(6) + INTERVAL %(pause)s SECOND
+WHERE message_id = %(message_id)s AND claimed_by = %(worker)s
+
+-- name: unclear
+-- Whether Slack has it is not known: posting_since stays, and somebody looks before posting again.
+UPDATE slack_messages
+SET attempts = attempts + 1, last_error = %(error)s, claimed_by = NULL,
+    due_at = UTC_TIMESTAMP(6) + INTERVAL %(pause)s SECOND
+WHERE message_id = %(message_id)s AND claimed_by = %(worker)s
+
+-- name: lost
+-- The message is gone from Slack: post it anew.
+UPDATE slack_messages
+SET ts = NULL, channel_id = NULL, shown_version = 0, posting_since = NULL, claimed_by = NULL,
+    due_at = UTC_TIMESTAMP(6), last_error = %(error)s
+WHERE message_id = %(message_id)s AND ts = %(ts)s
+
+-- name: abandon
+-- Nothing more will be shown: the message is gone and what it was about is over.
+UPDATE slack_messages
+SET shown_version = wanted_version, claimed_by = NULL, last_error = %(error)s
+WHERE message_id = %(message_id)s
+
+-- name: backlog
+-- How many messages are behind, and since when the oldest of them waits.
+SELECT COUNT(*) AS behind, MIN(created_at) AS oldest FROM slack_messages WHERE behind = 1
+
+-- name: learn
+-- Keep something Slack told us.
+INSERT INTO slack_facts (name, value, learned_at) VALUES (%(name)s, %(value)s, %(learned_at)s)
+ON DUPLICATE KEY UPDATE value = VALUES(value), learned_at = VALUES(learned_at)
+
+-- name: recall
+-- Something Slack told us before.
+SELECT value FROM slack_facts WHERE name = %(name)s

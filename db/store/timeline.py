@@ -1,0 +1,48 @@
+"""The timeline: every transition, appended and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from db.database import Row, Transaction
+from db.model.identity import Actor, IncidentId
+from db.model.incident import Event, EventKind, Status
+from db.queries import query
+from db.store.columns import cut, from_json, to_json
+
+
+def append(tx: Transaction, events: Sequence[Event]) -> None:
+    """Add lines."""
+    tx.insert_many(query("timeline", "append"), [_columns(event) for event in events])
+
+
+def latest(tx: Transaction, incident: IncidentId, limit: int) -> tuple[Event, ...]:
+    """The newest lines of an incident, newest first."""
+    rows = tx.rows(query("timeline", "latest"), {"id": incident, "limit": limit})
+    return tuple(_event(row) for row in rows)
+
+
+def _columns(event: Event) -> dict[str, object]:
+    return {
+        "incident_id": event.incident_id,
+        "at": event.at,
+        "kind": event.kind.value,
+        "actor": cut(str(event.actor), 255),
+        "from_status": event.from_status.value if event.from_status else None,
+        "to_status": event.to_status.value if event.to_status else None,
+        "reason": event.reason,
+        "details": to_json(dict(event.details)),
+    }
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        incident_id=IncidentId(row["incident_id"]),
+        at=row["at"],
+        kind=EventKind(row["kind"]),
+        actor=Actor.parse(row["actor"]),
+        from_status=Status(row["from_status"]) if row["from_status"] else None,
+        to_status=Status(row["to_status"]) if row["to_status"] else None,
+        reason=row["reason"],
+        details=from_json(row["details"]),
+    )

@@ -1,0 +1,45 @@
+"""Looking things up for people: lists, one incident with its story, and what a card shows."""
+
+from __future__ import annotations
+
+from db.database import Database, Transaction
+from db.model.identity import IncidentId
+from db.model.incident import Details, Filter, Incident, Listing
+from db.store import alerts, incidents, timeline
+
+
+def list_incidents(database: Database, wanted: Filter, limit: int = 10) -> Listing:
+    """The first incidents of a filter, the worst first, then the newest; and how many there are."""
+
+    def work(tx: Transaction) -> Listing:
+        found = incidents.search(tx, wanted, limit)
+        total = len(found) if len(found) < limit else incidents.count(tx, wanted)
+        return Listing(incidents=tuple(found), total=total, filter=wanted)
+
+    return database.transact(work, idempotent=True)
+
+
+def show_incident(
+    database: Database, reference: IncidentId | int, *, latest_alerts: int = 5, latest_events: int = 10
+) -> Details | None:
+    """One incident by id or number, with its newest alerts and events; None when there is no such incident."""
+
+    def work(tx: Transaction) -> Details | None:
+        if isinstance(reference, int):
+            incident = incidents.by_number(tx, reference)
+        else:
+            incident = incidents.by_id(tx, reference)
+        if incident is None:
+            return None
+        return Details(
+            incident=incident,
+            alerts=alerts.latest(tx, incident.incident_id, latest_alerts),
+            events=timeline.latest(tx, incident.incident_id, latest_events),
+        )
+
+    return database.transact(work, idempotent=True)
+
+
+def read_incident(database: Database, incident: IncidentId) -> Incident | None:
+    """One incident as it is now."""
+    return database.transact(lambda tx: incidents.by_id(tx, incident), idempotent=True)

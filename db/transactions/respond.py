@@ -1,0 +1,65 @@
+"""A person's action on an incident: acknowledge, resolve, take back, reopen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from db.database import Database, Transaction
+from db.errors import Conflict
+from db.model.identity import Actor, IncidentId
+from db.model.incident import Incident
+from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Reason, Refused, transition
+from db.model.policy import Policy
+from db.store import incidents, messages, timeline
+
+
+def change_status(
+    database: Database,
+    reference: IncidentId | int,
+    action: Action,
+    actor: Actor,
+    now: datetime,
+    *,
+    policy: Policy,
+    notes: Notes | None = None,
+) -> Outcome:
+    """Do `action` to the incident with this id or number; what came of it.
+
+    Safe to repeat: a second run of the same action is `Already` by the same person. Raises the errors of `db.errors`;
+    then nothing is changed.
+    """
+    if not policy.may(actor.id):
+        return Refused(Reason.NOT_ALLOWED)
+
+    def work(tx: Transaction) -> Outcome:
+        found = _find(tx, reference)
+        if found is None:
+            return Refused(Reason.NOT_FOUND)
+        incidents.lock_keys(tx, [found.key])
+        incident = incidents.by_id(tx, found.incident_id)
+        if incident is None:
+            return Refused(Reason.NOT_FOUND)
+        other = incidents.open_of_keys(tx, [incident.key]).get(incident.key)
+        in_the_way = other if other is not None and other.incident_id != incident.incident_id else None
+        outcome = transition(incident, action, actor, now, notes=notes, other_open=in_the_way)
+        if isinstance(outcome, Changed) or (isinstance(outcome, Already) and outcome.event is not None):
+            assert outcome.event is not None  # noqa: S101 - just tested; the type checker cannot see it
+            if not incidents.update(tx, outcome.incident):
+                raise Conflict("the incident changed meanwhile")
+            timeline.append(tx, [outcome.event])
+            messages.want_cards(tx, [_with_channel(outcome.incident, policy)], now)
+        return outcome
+
+    return database.transact(work, idempotent=True)
+
+
+def _with_channel(incident: Incident, policy: Policy) -> Incident:
+    """An incident recorded before a default channel was configured gets its card there."""
+    return incident if incident.channel else replace(incident, channel=policy.default_channel)
+
+
+def _find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
+    if isinstance(reference, int):
+        return incidents.by_number(tx, reference)
+    return incidents.by_id(tx, reference)

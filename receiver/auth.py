@@ -1,0 +1,178 @@
+"""Decides whether a webhook request may come in: bearer token, basic auth or Grafana's HMAC signature.
+
+Which of them applies is configuration. It is never guessed from the request, or else whoever has recorded a signed
+request could leave a header out and choose an easier check.
+
+    Bearer(("secret",)).check({"authorization": "Bearer secret"}, b"...", now=0)  # Allowed()
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SIGNATURE_HEADER = "X-Grafana-Alerting-Signature"
+"""Where Grafana puts its signature unless the contact point names another header."""
+
+_UNIX_SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
+
+
+class Denial(StrEnum):
+    """Why a request is denied: for logs and metrics, not for the answer, and never with anything secret in it."""
+
+    MISSING = "credentials_missing"
+    OTHER_SCHEME = "credentials_of_other_scheme"
+    MALFORMED = "credentials_malformed"
+    WRONG = "credentials_wrong"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_WRONG = "signature_wrong"
+    TIMESTAMP_MISSING = "timestamp_missing"
+    TIMESTAMP_MALFORMED = "timestamp_malformed"
+    TIMESTAMP_OUTSIDE_WINDOW = "timestamp_outside_window"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The request may come in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The request may not come in."""
+
+    reason: Denial
+
+
+Decision = Allowed | Denied
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """`Authorization: Bearer <token>`; several tokens may be valid at once, so that they can be exchanged in peace.
+
+    Grafana can be told to send another scheme than Bearer; here only Bearer counts, in any case.
+    """
+
+    tokens: tuple[str, ...] | str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.tokens or not all(token.strip() for token in self._all()):
+            raise ValueError("a bearer token must not be empty")
+
+    def _all(self) -> tuple[str, ...]:
+        return (self.tokens,) if isinstance(self.tokens, str) else self.tokens
+
+    def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
+        """Compare the token with every valid one; `headers` have lower-case names, `now` is in Unix seconds."""
+        given = _credentials(headers, "bearer")
+        if isinstance(given, Denied):
+            return given
+        matches = False
+        for token in self._all():
+            matches |= _same(given, token.encode())
+        return Allowed() if matches else Denied(Denial.WRONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """`Authorization: Basic base64(user:password)`."""
+
+    user: str
+    password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.user or not self.password:
+            raise ValueError("basic auth needs a user and a password")
+        if ":" in self.user:
+            raise ValueError("a user of basic auth cannot have a colon in it")
+
+    def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
+        """Compare user and password as one; `headers` have lower-case names, `now` is in Unix seconds."""
+        given = _credentials(headers, "basic")
+        if isinstance(given, Denied):
+            return given
+        try:
+            pair = base64.b64decode(given, validate=True)
+        except binascii.Error:
+            return Denied(Denial.MALFORMED)
+        return Allowed() if _same(pair, f"{self.user}:{self.password}".encode()) else Denied(Denial.WRONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Hmac:
+    """Grafana's signature (since 12.0): HMAC-SHA256 as lower-case hex, over the exact bytes of the body.
+
+    With a timestamp header configured on both sides, the message is `<unix seconds>:<body>` and a request is good for
+    `window` seconds before and after; without one, a recorded request can be sent again for ever.
+    """
+
+    secret: str = field(repr=False)
+    header: str = SIGNATURE_HEADER
+    timestamp_header: str | None = None
+    window: float = 300
+
+    def __post_init__(self) -> None:
+        if not self.secret:
+            raise ValueError("a signature needs a secret")
+        if not self.header or self.timestamp_header == "":
+            raise ValueError("the name of a header must not be empty")
+        if not self.window > 0:
+            raise ValueError("the window of the timestamp must be longer than 0 seconds")
+
+    def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
+        """Compute the signature again; `headers` have lower-case names, `now` is in Unix seconds."""
+        signature = headers.get(self.header.lower())
+        if signature is None:
+            return Denied(Denial.SIGNATURE_MISSING)
+        digest = hmac.new(self.secret.encode(), digestmod=hashlib.sha256)
+        timestamp = ""
+        if self.timestamp_header is not None:
+            given = headers.get(self.timestamp_header.lower())
+            if given is None:
+                return Denied(Denial.TIMESTAMP_MISSING)
+            timestamp = given.strip()
+            if not _UNIX_SECONDS.fullmatch(timestamp):
+                return Denied(Denial.TIMESTAMP_MALFORMED)
+            digest.update(timestamp.encode() + b":")
+        digest.update(body)
+        if not _same(_bytes(signature).strip().lower(), digest.hexdigest().encode()):
+            return Denied(Denial.SIGNATURE_WRONG)
+        # Written so that a clock that gives no number (NaN) is outside as well.
+        if timestamp and not abs(now - int(timestamp)) <= self.window:
+            return Denied(Denial.TIMESTAMP_OUTSIDE_WINDOW)
+        return Allowed()
+
+
+WebhookAuth = Bearer | Basic | Hmac
+"""How the sources prove who they are."""
+
+
+def _credentials(headers: Mapping[str, str], scheme: str) -> bytes | Denied:
+    """What stands behind the scheme in the Authorization header."""
+    value = headers.get("authorization")
+    if value is None or not value.strip():
+        return Denied(Denial.MISSING)
+    name, _, rest = value.strip().partition(" ")
+    if name.lower() != scheme:
+        return Denied(Denial.OTHER_SCHEME)
+    given = _bytes(rest).strip()
+    return given or Denied(Denial.MISSING)
+
+
+def _bytes(value: str) -> bytes:
+    """The bytes of a header's value as they were on the wire: servers decode them as Latin-1, which loses nothing."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+
+
+def _same(given: bytes, expected: bytes) -> bool:
+    """Whether both are equal, in a time that tells neither where they differ nor how long the secret is."""
+    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())

@@ -1,0 +1,79 @@
+"""Reads one alert of Alertmanager's webhook body, version 4, which Grafana also sends for imported configurations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from db.model.alert import Alert, AlertKind, AlertState, Links
+from receiver.sources import fields, grafana
+from receiver.sources.wild import Wild
+
+SOURCE = "alertmanager"
+
+_PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def read_alert(element: Wild, source: str, group_key: str, external_url: str) -> Alert:
+    """The alert in one element of `alerts`; `Unreadable` names the place when labels, state or a time are wrong.
+
+    Alertmanager knows no rules, so the name of the alert stands for the rule: `am:<alertname>`. `generatorURL` would
+    not do: it is the expression, and changes with every edit. Only an alert that a Grafana has handed over keeps the
+    UID of its rule, so that it means the same rule on both ways.
+    """
+    state = fields.state_of(element.get("status"))
+    all_labels = element.get("labels").texts()
+    labels = fields.meaningful(all_labels)
+    annotations = fields.meaningful(fields.annotation_texts(element.get("annotations")))
+    uid = fields.grafana_rule_uid(element, all_labels)
+    fingerprint = fields.fingerprint(element, all_labels, "")  # nothing was stripped here, so nothing has to be added
+    kind, alertname = fields.kind_and_name(labels)
+    from_grafana = source == grafana.SOURCE
+    if from_grafana and grafana.is_test(element, group_key, uid, alertname, fingerprint):
+        kind = AlertKind.TEST
+    # A Grafana that speaks this dialect gives its own address as externalURL, and has no such silence form there.
+    form = "" if from_grafana and (uid or kind is AlertKind.TEST) else external_url
+    return Alert(
+        source=source,
+        state=state,
+        kind=kind,
+        rule_uid=uid or fields.rule_by_name("am", alertname, fingerprint),
+        alertname=fields.shortened(alertname, fields.MAX_NAME),
+        fingerprint=fingerprint,
+        labels=labels,
+        annotations=annotations,
+        starts_at=element.get("startsAt").time(),
+        ends_at=element.get("endsAt").time() if state is AlertState.RESOLVED else None,
+        values=element.get("values").numbers(),
+        summary=fields.summary_of(annotations),
+        reason=fields.reason_of(labels, annotations),
+        links=Links(
+            source=fields.web_address(element.get("generatorURL").text_or("")),
+            dashboard=fields.web_address(element.get("dashboardURL").text_or("")),
+            panel=fields.web_address(element.get("panelURL").text_or("")),
+            runbook=fields.runbook_of(annotations),
+            silence=fields.web_address(element.get("silenceURL").text_or("")) or silence_form(form, all_labels),
+        ),
+        raw=element.stored(),
+    )
+
+
+def silence_form(external_url: str, labels: Mapping[str, str]) -> str:
+    """The address of Alertmanager's form for a new silence with one matcher per label, or an empty text."""
+    matchers = ", ".join(f"{_label(name)}={_quoted(value)}" for name, value in labels.items() if value)
+    if not external_url or not matchers or len(matchers) > fields.MAX_LINK:
+        return ""
+    query = quote("{" + matchers + "}", safe="")
+    return fields.web_address(f"{external_url.rstrip('/')}/#/silences/new?filter={query}")
+
+
+def _label(name: str) -> str:
+    """A label name as it stands in a matcher: since Alertmanager 0.27 any text can be one, in quotation marks."""
+    return name if _PLAIN_LABEL.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    """A text in quotation marks, escaped as Alertmanager's matchers escape."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

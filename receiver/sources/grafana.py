@@ -1,0 +1,69 @@
+"""Reads one alert of Grafana's unified alerting, versions 8 to 13, also in the stock custom payload."""
+
+from __future__ import annotations
+
+import re
+
+from db.model.alert import Alert, AlertKind, AlertState, Links
+from receiver.sources import fields
+from receiver.sources.wild import Wild
+
+SOURCE = "grafana"
+
+# The labels of the Test button's alert are always alertname=TestAlert, instance=Grafana, unless the user adds some.
+_TEST_FINGERPRINT = "57c6d9296de2ad39"
+_TEST_NAME = "TestAlert"
+# A real group key begins with `{}`; that of the Test button is `<integration>-<fingerprint>-<unix seconds>`.
+_TEST_GROUP_KEY = re.compile(r"[^{}]+-([0-9a-f]{16})-[0-9]+")
+
+
+def read_alert(element: Wild, group_key: str) -> Alert:
+    """The alert in one element of `alerts`; `Unreadable` names the place when labels, state or a time are wrong.
+
+    What only decorates (values, links) is left out when it is not what it should be.
+    """
+    state = fields.state_of(element.get("status"))
+    all_labels = element.get("labels").texts()
+    labels = fields.meaningful(all_labels)
+    annotations = fields.meaningful(fields.annotation_texts(element.get("annotations")))
+    uid = fields.grafana_rule_uid(element, all_labels)
+    fingerprint = fields.fingerprint(element, all_labels, uid)
+    kind, alertname = fields.kind_and_name(labels)
+    if is_test(element, group_key, uid, alertname, fingerprint):
+        kind = AlertKind.TEST
+    return Alert(
+        source=SOURCE,
+        state=state,
+        kind=kind,
+        rule_uid=uid or fields.rule_by_name("name", alertname, fingerprint),
+        alertname=fields.shortened(alertname, fields.MAX_NAME),
+        fingerprint=fingerprint,
+        labels=labels,
+        annotations=annotations,
+        starts_at=element.get("startsAt").time(),
+        # While an alert fires its end is the zero time or a guess, so it is not even read.
+        ends_at=element.get("endsAt").time() if state is AlertState.RESOLVED else None,
+        values=element.get("values").numbers(),
+        summary=fields.summary_of(annotations),
+        reason=fields.reason_of(labels, annotations),
+        links=Links(
+            source=fields.web_address(element.get("generatorURL").text_or("")),
+            dashboard=fields.web_address(element.get("dashboardURL").text_or("")),
+            panel=fields.web_address(element.get("panelURL").text_or("")),
+            runbook=fields.runbook_of(annotations),
+            silence=fields.web_address(element.get("silenceURL").text_or("")),
+        ),
+        raw=element.stored(),
+    )
+
+
+def is_test(element: Wild, group_key: str, uid: str, alertname: str, fingerprint: str) -> bool:
+    """Whether the Test button of a contact point made this alert: it belongs to no rule and is never resolved."""
+    if fingerprint == _TEST_FINGERPRINT:
+        return True
+    if uid:
+        return False
+    if alertname == _TEST_NAME and not element.get("generatorURL").text_or(""):
+        return True
+    match = _TEST_GROUP_KEY.fullmatch(group_key)
+    return match is not None and match[1] == fingerprint

@@ -1,0 +1,150 @@
+"""Reads a whole webhook body: tells the shapes apart, reads each alert, and keeps what could not be read apart.
+
+| shape | known by |
+| --- | --- |
+| Grafana 8 to 13, unified alerting | `version` "1", or `alerts` with labels and status |
+| Alertmanager, and Grafana with an imported Alertmanager configuration | `version` "4" |
+| Grafana up to 7, legacy alerting | `evalMatches` or `ruleId`, and no `alerts` |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum, auto
+
+from db.model.alert import Alert, Reading, Rejected, Unreadable
+from receiver.sources import alertmanager, fields, grafana, legacy
+from receiver.sources.wild import Wild, parse_json, quoted
+
+_GRAFANA_BODY = "a Grafana webhook body (an object with `alerts`, or with `ruleId` and `state` of legacy alerting)"
+_ALERTMANAGER_BODY = 'an Alertmanager webhook body (an object with `version` "4" and `alerts`)'
+
+# Top-level keys that Grafana writes and Alertmanager does not.
+_GRAFANA_MARKS = ("orgId", "state", "title", "appVersion")
+
+# What other senders' bodies are known by: all of these keys. None of them can be read: their shapes are templates.
+_STRANGERS = (
+    ("a New Relic issue", ("issueUrl", "workflowName")),
+    ("a New Relic issue", ("issueUrl", "impactedEntities")),
+    ("a New Relic incident", ("current_state", "condition_id")),
+    ("a Datadog event", ("last_updated", "event_type")),
+    ("a Datadog event", ("alert_transition",)),
+    ("a document of ElastAlert", ("num_hits", "num_matches")),
+    ("a Kibana action", ("action_group",)),
+    ("an Amazon SNS message", ("Type", "TopicArn")),
+    ("a Slack message", ("blocks",)),
+    ("a single alert outside of `alerts`", ("labels", "status")),
+)
+_SOURCES = {"elastalert2": "a document of ElastAlert", "kibana": "a Kibana action", "watcher": "an Elasticsearch watch"}
+
+# The characters that Go's regexp.QuoteMeta puts a backslash before.
+_ESCAPED = re.compile(r"\\([\\.+*?()|\[\]{}^$])")
+
+
+class _Shape(Enum):
+    GRAFANA = auto()
+    ALERTMANAGER = auto()
+    LEGACY = auto()
+
+
+def read_grafana(body: bytes) -> Reading:
+    """What a body posted to Grafana's webhook says; `Unreadable` when no alert can be read from it.
+
+    A body in Alertmanager's shape is read as such, under the name of Grafana.
+    """
+    root = parse_json(body)
+    return _read(root, _shape_of(root, _Shape.GRAFANA, _GRAFANA_BODY), grafana.SOURCE)
+
+
+def read_alertmanager(body: bytes) -> Reading:
+    """What a body posted to Alertmanager's webhook says; `Unreadable` when no alert can be read from it.
+
+    A body of Grafana that was posted here by mistake is read as one of Grafana.
+    """
+    root = parse_json(body)
+    return _read(root, _shape_of(root, _Shape.ALERTMANAGER, _ALERTMANAGER_BODY), alertmanager.SOURCE)
+
+
+def _read(root: Wild, shape: _Shape, source: str) -> Reading:
+    """All alerts of a body of a known shape."""
+    if shape is _Shape.LEGACY:
+        return Reading(source=legacy.SOURCE, alerts=(legacy.read_alert(root),))
+    external_url = fields.web_address(root.get("externalURL").text_or(""))
+    group_key = root.get("groupKey").text_or("")
+    if shape is _Shape.GRAFANA:
+        source = grafana.SOURCE
+        alerts, rejected = _read_each(root, lambda element: grafana.read_alert(element, group_key))
+    else:
+        alerts, rejected = _read_each(
+            root, lambda element: alertmanager.read_alert(element, source, group_key, external_url)
+        )
+    return Reading(
+        source=source,
+        alerts=alerts,
+        rejected=rejected,
+        truncated=root.get("truncatedAlerts").count(),
+        receiver=_ESCAPED.sub(r"\1", root.get("receiver").text_or("")),
+        external_url=external_url,
+    )
+
+
+def _read_each(root: Wild, read_alert: Callable[[Wild], Alert]) -> tuple[tuple[Alert, ...], tuple[Rejected, ...]]:
+    """The alerts that can be read and the elements that cannot; one bad alert does not cost the others."""
+    elements = root.get("alerts").array()
+    if not elements:
+        raise root.get("alerts").error("expected at least one alert, found none")
+    alerts: list[Alert] = []
+    rejected: list[Rejected] = []
+    for element in elements:
+        try:
+            alerts.append(read_alert(element))
+        except Unreadable as error:
+            rejected.append(Rejected(error.path, error.reason))
+    if not alerts:
+        rest = f" (none of the {len(rejected)} alerts can be read)" if len(rejected) > 1 else ""
+        raise Unreadable(rejected[0].path, rejected[0].reason + rest)
+    return tuple(alerts), tuple(rejected)
+
+
+def _shape_of(root: Wild, usual: _Shape, expected: str) -> _Shape:
+    """Which shape a body has; `usual` is the one to take where nothing else decides."""
+    if not root.is_object:
+        found = "a list of alerts, as for Alertmanager's own API" if _is_list_of_alerts(root) else root.kind
+        raise root.error(f"expected {expected}, found {found}")
+    version = root.get("version").scalar_or("")
+    alerts = root.get("alerts")
+    if alerts.is_array and (version in ("1", "4") or _holds_alerts(alerts)):
+        if version == "4":
+            return _Shape.ALERTMANAGER
+        if version == "1" or any(root.has(mark) for mark in _GRAFANA_MARKS):
+            return _Shape.GRAFANA
+        return usual
+    if alerts.is_absent and (root.has("evalMatches") or root.has("ruleId", "state")):
+        return _Shape.LEGACY
+    if version in ("1", "4"):
+        alerts.array()  # which is not one: the error says what is there instead
+    raise root.error(f"expected {expected}; this looks like {_looks_like(root)}")
+
+
+def _holds_alerts(alerts: Wild) -> bool:
+    """Whether some element is an alert by its look; an empty list is one of no alerts, and said so later."""
+    elements = alerts.array()
+    return not elements or any(element.has("labels", "status") for element in elements)
+
+
+def _is_list_of_alerts(root: Wild) -> bool:
+    return root.is_array and any(element.has("labels") for element in root.array())
+
+
+def _looks_like(root: Wild) -> str:
+    """What an unknown body is, for somebody who has pointed another sender here."""
+    for stranger, keys in _STRANGERS:
+        if root.has(*keys):
+            return stranger
+    if stranger_by_name := _SOURCES.get(root.get("source").text_or("")):
+        return stranger_by_name
+    names = list(root.object())
+    if not names:
+        return "an empty object"
+    return "an object with " + ", ".join(quoted(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,0 +1,366 @@
+"""Wraps untrusted JSON together with its path: the only way out is through a check, and an error says where.
+
+    body = parse_json(b'{"alerts": [{"labels": {"service": {}}}]}')
+    body.get("alerts").array()[0].get("labels").texts()
+    # Unreadable: alerts[0].labels.service: expected a text, found an object
+
+A `Wild` holds its parent and its own key; the text of the path is made only when something is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from db.model.alert import Unreadable
+
+MAX_BODY_DEPTH = 200
+"""Levels of nesting of a whole body; more is nobody's alert, and walking it would end at Python's recursion limit."""
+
+MAX_STORED_DEPTH = 31
+"""Levels of nesting of a part that is kept as JSON: MariaDB 10.11 refuses 32 (MySQL would take 100)."""
+
+MAX_STORED_KEY = 65_535
+"""Bytes of one key of a part that is kept as JSON: MySQL counts them in 16 bits."""
+
+MAX_STORED_BYTES = 1024 * 1024
+"""Bytes of JSON text of one alert. A real one has 1 to 3 KB; this leaves room for very long annotations."""
+
+FIRST_YEAR, LAST_YEAR = 1970, 2100
+
+_REPLACEMENT = "\ufffd"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
+_MAX_SHOWN_KEY = 100
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?"
+    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.ASCII,
+)
+# Go's zero time is 0001-01-01T00:00:00Z; written in another zone it may fall on the day before or after.
+_ZERO_DAYS = frozenset({"0000-12-31", "0001-01-01", "0001-01-02"})
+
+
+class _Missing:
+    """The type of `_MISSING`, which stands for a key that is not there."""
+
+
+_MISSING = _Missing()
+
+
+def parse_json(body: bytes) -> Wild:
+    """The JSON document in `body`, cleaned, or `Unreadable` that says why there is none.
+
+    What orjson refuses gets a second chance with the standard library, so that more is kept rather than lost: NaN and
+    Infinity (they become null), lone surrogates, numbers that no float holds (null too), raw line breaks inside texts,
+    a byte order mark.
+
+    No text and no key that comes out holds a lone surrogate (it is no UTF-8 and nothing could store it) or U+0000
+    (MySQL stores it, but client libraries, terminals and Slack cut or refuse such texts): both are replaced by U+FFFD.
+    The exact bytes of the request are kept elsewhere.
+    """
+    try:
+        value: object = orjson.loads(body)
+        dirty = b"\\u0000" in body
+    except orjson.JSONDecodeError:
+        value = _parse_tolerantly(body)
+        dirty = True
+    if _deeper_than(value, MAX_BODY_DEPTH):
+        raise Unreadable("$", f"nested deeper than {MAX_BODY_DEPTH} levels")
+    return Wild(_cleaned(value) if dirty else value)
+
+
+class Wild:
+    """One value of an untrusted JSON document, or the place where one is missing."""
+
+    __slots__ = ("_key", "_parent", "_value")
+
+    def __init__(self, value: object, parent: Wild | None = None, key: str | int = "") -> None:
+        self._value = value
+        self._parent = parent
+        self._key = key
+
+    def __repr__(self) -> str:
+        """Without the value: it may be large, and bodies do not belong in logs."""
+        return f"<Wild {self.path}: {self.kind}>"
+
+    # Where it is
+
+    @property
+    def path(self) -> str:
+        """Where this value is in the document: `alerts[3].labels.service`, and `$` for the document itself."""
+        steps: list[str | int] = []
+        node = self
+        while node._parent is not None:
+            steps.append(node._key)
+            node = node._parent
+        text = ""
+        for step in reversed(steps):
+            if isinstance(step, int):
+                text += f"[{step}]"
+            elif _PLAIN_KEY.fullmatch(step):
+                text += f".{step}" if text else step
+            else:
+                text += f"[{quoted(step, _MAX_SHOWN_KEY)}]"
+        return text or "$"
+
+    def error(self, reason: str) -> Unreadable:
+        """The error that names this place, to be raised by the caller."""
+        return Unreadable(self.path, reason)
+
+    def _expected(self, what: str) -> Unreadable:
+        return self.error(f"expected {what}, found {self.kind}")
+
+    # What it looks like, without taking it out
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words: "a text", "null", "an array"."""
+        return _kind(self._value)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is nothing: no such key, or null."""
+        return self._value is None or self._value is _MISSING
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is an object."""
+        return type(self._value) is dict
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is an array."""
+        return type(self._value) is list
+
+    def has(self, *names: str) -> bool:
+        """Whether it is an object with all of these keys, whatever their values."""
+        value = self._value
+        return type(value) is dict and all(name in value for name in names)
+
+    # Going inside
+
+    def get(self, name: str) -> Wild:
+        """The member of this name; a missing one is found too, and fails when something is required of it."""
+        value = self._value
+        if type(value) is not dict:
+            raise self._expected("an object")
+        return Wild(value.get(name, _MISSING), self, name)
+
+    def object(self) -> dict[str, Wild]:
+        """All members of an object."""
+        value = self._value
+        if type(value) is not dict:
+            raise self._expected("an object")
+        return {name: Wild(member, self, name) for name, member in value.items()}
+
+    def array(self) -> list[Wild]:
+        """All elements of an array."""
+        value = self._value
+        if type(value) is not list:
+            raise self._expected("an array")
+        return [Wild(element, self, index) for index, element in enumerate(value)]
+
+    # Taking it out
+
+    def text(self) -> str:
+        """A text."""
+        value = self._value
+        if type(value) is not str:
+            raise self._expected("a text")
+        return value
+
+    def text_or(self, default: str) -> str:
+        """A text, or the default for anything else; for what decorates and must not cost an alert."""
+        value = self._value
+        return value if type(value) is str else default
+
+    def scalar_or(self, default: str) -> str:
+        """A text, or the JSON text of a number or boolean, or the default for anything else."""
+        value = self._value
+        if type(value) is str:
+            return value
+        if type(value) in (int, float, bool):
+            return orjson.dumps(value).decode()
+        return default
+
+    def texts(self) -> dict[str, str]:
+        """An object of texts. Numbers and booleans count as their JSON text, null members as absent, null as empty."""
+        value = self._value
+        if type(value) is not dict:
+            if value is None:  # how Go writes a map that was never made
+                return {}
+            raise self._expected("an object")
+        found: dict[str, str] = {}
+        for name, member in value.items():
+            if type(member) is str:
+                found[name] = member
+            elif type(member) in (int, float, bool):
+                found[name] = orjson.dumps(member).decode()
+            elif member is not None:
+                raise Wild(member, self, name)._expected("a text")
+        return found
+
+    def number_or_none(self) -> float | None:
+        """A finite number, or None for anything else, null included (which NaN and Infinity have become)."""
+        value = self._value
+        return float(value) if type(value) is int or type(value) is float else None
+
+    def numbers(self) -> dict[str, float]:
+        """The members of an object that are finite numbers; everything else is passed over."""
+        value = self._value
+        if type(value) is not dict:
+            return {}
+        return {name: float(member) for name, member in value.items() if type(member) in (int, float)}
+
+    def count(self) -> int:
+        """A whole number from 0 up; whatever is not one counts as 0."""
+        value = self._value
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        return min(value, 2**31 - 1) if type(value) is int and value > 0 else 0
+
+    def time(self) -> datetime | None:
+        """A time in the form of RFC 3339, as UTC; None for nothing, for an empty text and for Go's zero time.
+
+        Go writes 0 to 9 fractional digits (what is finer than a microsecond is cut off) and either `Z` or an offset.
+        """
+        if self.is_absent:
+            return None
+        text = self.text()
+        if not text or text[:10] in _ZERO_DAYS:
+            return None
+        match = _TIME.fullmatch(text)
+        if match is None:
+            raise self.error(f"expected a time as in RFC 3339, found {quoted(text)}")
+        year, month, day, hour, minute, second, fraction, sign, offset_hours, offset_minutes = match.groups()
+        # The year is looked at before any arithmetic: near the years 1 and 9999 that would overflow.
+        if FIRST_YEAR - 1 <= int(year) <= LAST_YEAR + 1:
+            try:
+                moment = datetime(
+                    int(year),
+                    int(month),
+                    int(day),
+                    int(hour),
+                    int(minute),
+                    int(second),
+                    int(fraction[:6].ljust(6, "0")) if fraction else 0,
+                    UTC,
+                )
+            except ValueError:
+                raise self.error(f"expected a time as in RFC 3339, found {quoted(text)}") from None
+            if sign:
+                offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+                moment = moment - offset if sign == "+" else moment + offset
+            if FIRST_YEAR <= moment.year <= LAST_YEAR:
+                return moment
+        raise self.error(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
+
+    def stored(self) -> str:
+        """This part of the document as compact JSON text which the JSON types of MySQL and MariaDB both accept."""
+        if _deeper_than(self._value, MAX_STORED_DEPTH):
+            raise self.error(f"nested deeper than {MAX_STORED_DEPTH} levels")
+        text = orjson.dumps(self._value)
+        if len(text) > MAX_STORED_BYTES:
+            raise self.error(f"larger than 1 MiB ({len(text):,} bytes of JSON text)")
+        if len(text) > MAX_STORED_KEY:  # a shorter text cannot hold a key that is too long
+            self._check_keys()
+        return text.decode()
+
+    def _check_keys(self) -> None:
+        """Raise where a key is too long for MySQL; at most `MAX_STORED_DEPTH` levels are left to walk here."""
+        if self.is_object:
+            for name, member in self.object().items():
+                if len(name.encode()) > MAX_STORED_KEY:
+                    raise member.error(f"its key is longer than {MAX_STORED_KEY:,} bytes")
+                member._check_keys()
+        elif self.is_array:
+            for element in self.array():
+                element._check_keys()
+
+
+def quoted(text: str, most: int = 40) -> str:
+    """The text in quotation marks on one line, cut when it is long: for errors, never for data."""
+    return json.dumps(text if len(text) <= most else text[:most] + "…", ensure_ascii=False)
+
+
+def _kind(value: object) -> str:
+    """What a value is, in words."""
+    if value is _MISSING:
+        return "nothing"
+    if value is None:
+        return "null"
+    return {str: "a text", int: "a number", float: "a number", bool: "a boolean", dict: "an object", list: "an array"}[
+        type(value)
+    ]
+
+
+def _parse_tolerantly(body: bytes) -> object:
+    """What the standard library makes of a body that orjson refused."""
+    if not body.strip():
+        raise Unreadable("body", "empty")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        column = error.start - body.rfind(b"\n", 0, error.start)
+        raise Unreadable("body", f"not UTF-8 at line {line}, byte {column} of that line") from None
+    try:
+        return json.loads(
+            text, strict=False, parse_float=_finite, parse_int=_whole_number, parse_constant=lambda _name: None
+        )
+    except json.JSONDecodeError as error:
+        raise Unreadable("$", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise Unreadable("$", f"nested deeper than {MAX_BODY_DEPTH} levels") from None
+
+
+def _finite(digits: str) -> float | None:
+    """A number, or None when no float is that large."""
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _whole_number(digits: str) -> int | float | None:
+    """A whole number of 64 bits, else a float as orjson does; Python refuses to read thousands of digits as int."""
+    if len(digits) <= 20:
+        number = int(digits)
+        if -(2**63) <= number < 2**64:
+            return number
+    return _finite(digits)
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    """Whether arrays and objects are nested more than `levels` deep; goes level by level, so no stack can overflow."""
+    level = [value] if type(value) in (dict, list) else []
+    for _ in range(levels):
+        if not level:
+            return False
+        level = [
+            member
+            for container in level
+            for member in (container.values() if type(container) is dict else container)  # type: ignore[attr-defined]
+            if type(member) is dict or type(member) is list
+        ]
+    return bool(level)
+
+
+def _cleaned(value: object) -> object:
+    """The same document without U+0000 and lone surrogates; not deeper than `MAX_BODY_DEPTH`, so recursion is safe."""
+    if type(value) is str:
+        return _UNSTORABLE.sub(_REPLACEMENT, value)
+    if type(value) is dict:
+        result: dict[object, object] = {}
+        for name, member in value.items():
+            result[_cleaned(name)] = _cleaned(member)
+        return result
+    if type(value) is list:
+        elements: list[object] = []
+        for element in value:
+            elements.append(_cleaned(element))  # noqa: PERF401 - a comprehension would double the depth of the stack
+        return elements
+    return value
