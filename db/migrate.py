@@ -22,7 +22,8 @@ from db.errors import Conflict, SchemaError
 from db.queries import Query
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
-_LOCK_SECONDS = 60
+_LOCK_SECONDS = 5
+"""One wait for the lock; `transact` asks again until its patience is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def migrate(database: Database, steps: Sequence[Migration] | None = None) -> SchemaState:
+def migrate(
+    database: Database, steps: Sequence[Migration] | None = None, *, patience_seconds: float = 120
+) -> SchemaState:
     """Apply what is missing, under a lock that other processes wait for; the state afterwards.
 
     The lock is a named lock of the server: it is free again as soon as the process that holds it is gone, however that
@@ -97,7 +100,7 @@ def migrate(database: Database, steps: Sequence[Migration] | None = None) -> Sch
         finally:
             tx.row(_RELEASE_LOCK, {"name": f"observer_migrate_{database.name}"[:64]})
 
-    return database.transact(work, idempotent=True, patience_seconds=2 * _LOCK_SECONDS)
+    return database.transact(work, idempotent=True, patience_seconds=patience_seconds)
 
 
 def schema_state(database: Database, steps: Sequence[Migration] | None = None) -> SchemaState:

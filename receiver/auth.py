@@ -62,8 +62,12 @@ class Bearer:
     tokens: tuple[str, ...] | str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.tokens or not all(token.strip() for token in self._all()):
+        if not self.tokens or not all(self._all()):
             raise ValueError("a bearer token must not be empty")
+        if any(token != token.strip() for token in self._all()):
+            raise ValueError("a bearer token must not begin or end with white space, such as the end of a line")
+        for token in self._all():
+            _secret(token)
 
     def _all(self) -> tuple[str, ...]:
         return (self.tokens,) if isinstance(self.tokens, str) else self.tokens
@@ -75,7 +79,7 @@ class Bearer:
             return given
         matches = False
         for token in self._all():
-            matches |= _same(given, token.encode())
+            matches |= _same(given, _secret(token))
         return Allowed() if matches else Denied(Denial.WRONG)
 
 
@@ -91,6 +95,7 @@ class Basic:
             raise ValueError("basic auth needs a user and a password")
         if ":" in self.user:
             raise ValueError("a user of basic auth cannot have a colon in it")
+        _secret(self.user + self.password)
 
     def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
         """Compare user and password as one; `headers` have lower-case names, `now` is in Unix seconds."""
@@ -101,7 +106,7 @@ class Basic:
             pair = base64.b64decode(given, validate=True)
         except binascii.Error:
             return Denied(Denial.MALFORMED)
-        return Allowed() if _same(pair, f"{self.user}:{self.password}".encode()) else Denied(Denial.WRONG)
+        return Allowed() if _same(pair, _secret(f"{self.user}:{self.password}")) else Denied(Denial.WRONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,7 @@ class Hmac:
     def __post_init__(self) -> None:
         if not self.secret:
             raise ValueError("a signature needs a secret")
+        _secret(self.secret)
         if not self.header or self.timestamp_header == "":
             raise ValueError("the name of a header must not be empty")
         if not self.window > 0:
@@ -130,7 +136,7 @@ class Hmac:
         signature = headers.get(self.header.lower())
         if signature is None:
             return Denied(Denial.SIGNATURE_MISSING)
-        digest = hmac.new(self.secret.encode(), digestmod=hashlib.sha256)
+        digest = hmac.new(_secret(self.secret), digestmod=hashlib.sha256)
         timestamp = ""
         if self.timestamp_header is not None:
             given = headers.get(self.timestamp_header.lower())
@@ -171,6 +177,14 @@ def _bytes(value: str) -> bytes:
         return value.encode("latin-1")
     except UnicodeEncodeError:
         return value.encode("utf-8", "surrogatepass")
+
+
+def _secret(text: str) -> bytes:
+    """The bytes of a configured text; an environment variable that is not UTF-8 gives the bytes it was made of.
+
+    Called once when the configuration is read, so that no text can fail later, while a request is checked.
+    """
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _same(given: bytes, expected: bytes) -> bool:

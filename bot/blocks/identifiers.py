@@ -1,11 +1,11 @@
-"""The names and values behind our buttons: a public, versioned format, for old messages stay in channels for years.
+"""The names and values behind our buttons: a public, versioned format, for messages stay in channels for years.
 
 A button's `value` (or that of a menu's option) says all there is to say:
 
     v1:<action>:<incident id>:<version of the incident that was shown>
 
-The `action_id` beside it only leads the click to the handler; every one of ours begins with `incident_`. Neither is ever
-renamed: a new form gets a new version here, and `decode` keeps reading the old ones.
+The `action_id` beside it only leads the click to the handler; every one of ours begins with `incident_`. Neither is
+ever renamed: a new form gets a new version here, and `decode` keeps reading the old ones.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ButtonValue:
     version: int
 
 
-class UnreadableValue(Exception):  # noqa: N818 - reads as a sentence: the value is unreadable
+class UnreadableValue(Exception):
     """A button's value is in no form we ever wrote."""
 
 

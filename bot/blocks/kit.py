@@ -1,8 +1,8 @@
 """Block Kit's pieces, each made so that Slack accepts it: the one place that knows the limits.
 
 Every constructor takes what it is given and cuts it to what Slack allows; none of them can produce an empty text, an
-empty list or a message that is too big. Texts of type `Mrkdwn` go out as they are, `str` is made harmless on its way into
-`plain_text`. `verbatim` is always set, so that Slack adds no links or mentions of its own to a text.
+empty list or a message that is too big. Texts of type `Mrkdwn` go out as they are, `str` is made harmless on its way
+into `plain_text`. `verbatim` is always set, so that Slack adds no links or mentions of its own to a text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ View = dict[str, object]
 
 BLOCKS_PER_MESSAGE = 50
 BLOCKS_PER_VIEW = 100
-MESSAGE_SIZE = 7_900  # Slack refused about 13,000 with `msg_blocks_too_long`; counted here with all JSON around the texts
+MESSAGE_SIZE = (
+    7_900  # Slack refused about 13,000 with `msg_blocks_too_long`; counted here with all JSON around the texts
+)
 VIEW_SIZE = 100_000  # of 250 KB, most of it could be three bytes a character
 TOP_LEVEL_TEXT = 1_000  # a sentence or two that are read aloud
 
@@ -95,9 +97,7 @@ def actions(elements: Sequence[Element], *, block_id: str) -> list[Block]:
     """A row of buttons and menus, or no block when there are none."""
     if not elements:
         return []
-    return [
-        {"type": "actions", "block_id": _identifier(block_id), "elements": list(elements)[:ACTIONS_ELEMENTS]}
-    ]
+    return [{"type": "actions", "block_id": _identifier(block_id), "elements": list(elements)[:ACTIONS_ELEMENTS]}]
 
 
 def divider(*, block_id: str) -> Block:
@@ -169,9 +169,7 @@ def overflow(options: Sequence[Element], *, action_id: str) -> Element:
     }
 
 
-def confirm(
-    title: str, text: str, *, yes: str, no: str, style: Literal["primary", "danger"] | None = None
-) -> Element:
+def confirm(title: str, text: str, *, yes: str, no: str, style: Literal["primary", "danger"] | None = None) -> Element:
     """The question asked before a button counts."""
     dialog: Element = {
         "title": _plain_text(title, CONFIRM_TITLE),
@@ -190,8 +188,8 @@ def confirm(
 def message(text: Mrkdwn, blocks: Sequence[Block]) -> SlackMessage:
     """A message that Slack takes: at most 50 blocks, below the size at which it refuses.
 
-    What does not fit is shortened where it is longest; if that is not enough, blocks go from the end. The header and the
-    buttons stay: an incident that cannot be described must still be handled.
+    What does not fit is shortened where it is longest; if that is not enough, blocks go from the end. The header and
+    the buttons stay: an incident that cannot be described must still be handled.
     """
     top = cut(text, TOP_LEVEL_TEXT)
     kept = list(blocks)
@@ -261,7 +259,8 @@ def _shrink(blocks: list[Block], room: int) -> None:
         longest = max(_texts(blocks), key=lambda text: length(str(text["text"])), default=None)
         now = length(str(longest["text"])) if longest is not None else 0
         if longest is not None and now > _SMALLEST_CUT:
-            longest["text"] = cut(Mrkdwn(str(longest["text"])), max(_SMALLEST_CUT, now - max(excess, now // 4)))
+            less = min(max(excess, 20), now // 3)  # a third at a time: the next longest gives its share too
+            longest["text"] = cut(Mrkdwn(str(longest["text"])), max(_SMALLEST_CUT, now - less))
         elif (last := _last_dispensable(blocks)) is not None:
             del blocks[last]
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SlackMessage:
-    """The blocks people see and the `text` that screen readers and notifications read in their place; send both, always."""
+    """The blocks people see, and the `text` that screen readers and notifications read instead; send both, always."""
 
     text: str
     blocks: list[dict[str, object]]

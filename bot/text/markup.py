@@ -5,12 +5,12 @@ may read. The only ways from one to the other are `safe` and its neighbours here
 
 What untrusted text could do, and what is done about it:
 
-* `& < >` are escaped, so `<!channel>`, `<@U…>` and links from an alert are mere text. Texts of Slack's `plain_text` type
-  cannot be escaped (they would show `&lt;`); there a word joiner follows `<`, so that no reader takes it for a mention.
+* `& < >` are escaped, so `<!channel>`, `<@U…>` and links from an alert are mere text. Texts of Slack's `plain_text`
+  type cannot be escaped (they would show `&lt;`); there a word joiner follows `<`, so that nobody reads a mention.
 * `* _ ~` at the border of a word and every backtick are shown as look-alikes. An invisible character beside them would
   keep them exact, but Slack's formatter is not documented and may take that character for a border. Inside a word
   (`checkout_errors_total`) they never format, so names can still be copied.
-* `:name:` and `@channel` get an invisible word joiner after their first character; no emoji and no group is called that.
+* `:name:` and `@channel` get an invisible word joiner after their first character: no emoji or group is called that.
 * `>` that begins a line would be a quotation and is shown as `›`.
 * NUL and other control characters, and the characters that turn the direction of writing, are removed; lone surrogates,
   which are no text at all, become U+FFFD.
@@ -34,9 +34,7 @@ ELLIPSIS = "…"
 _WORD_JOINER = "\u2060"
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and symbols that show nothing
 
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
-)
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]")
 _LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
@@ -89,7 +87,7 @@ def some_lines(text: str, limit: int, lines: int) -> str:
 
 
 def plain(text: str, limit: int) -> str:
-    """Untrusted text for a `plain_text` object, on one line: no control sequence, no emoji code, not longer than `limit`."""
+    """Untrusted text for a `plain_text` object, on one line, without control sequences and emoji codes."""
     return cut_plain(_plain_harmless(one_line(text, limit)), limit)
 
 
@@ -121,7 +119,7 @@ def bold(text: Mrkdwn) -> Mrkdwn:
 def code(text: str, limit: int = 300) -> Mrkdwn:
     """Untrusted text in a `code` span."""
     inner = one_line(text, limit).replace("`", "ˋ")
-    return Mrkdwn(f"`{cut(_entities(inner), limit)}`") if inner else Mrkdwn("")
+    return Mrkdwn(f"`{cut(Mrkdwn(_entities(inner)), limit)}`") if inner else Mrkdwn("")
 
 
 def mention(user_id: str) -> Mrkdwn:
@@ -161,7 +159,7 @@ def web_address(url: str) -> str:
 
 
 def cut(text: Mrkdwn, limit: int) -> Mrkdwn:
-    """The markup, at most `limit` long: never cut inside a link, a mention, an escape or a character of several parts."""
+    """The markup, at most `limit` long: never cut inside a link, a mention, an escape or a composed character."""
     return Mrkdwn(_cut(text, limit, atoms=True))
 
 
@@ -171,7 +169,7 @@ def cut_plain(text: str, limit: int) -> str:
 
 
 def _within_reach(text: str, limit: int) -> str:
-    """A beginning long enough for what `limit` will keep: a text of megabytes is not worked through for 300 characters."""
+    """A beginning long enough for what `limit` will keep: megabytes are not worked through for 300 characters."""
     return text[: limit * 4 + 1000] + ELLIPSIS if len(text) > limit * 4 + 1000 else text
 
 

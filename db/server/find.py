@@ -23,7 +23,7 @@ OLDEST: dict[Product, tuple[int, int]] = {"mariadb": (10, 11), "mysql": (8, 0)}
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A database server that can be run: `command` starts it, `root` is the folder of its packages if we unpacked it."""
+    """A database server that can be run: `command` starts it, `root` is the folder of its packages, if unpacked."""
 
     product: Product
     version: str
@@ -54,7 +54,7 @@ _RECIPES: dict[Kind, tuple[_Recipe, ...]] = {
 
 
 def programs(kind: Kind, packages: Path, machine: Machine, report: Report = silent) -> Iterator[Program]:
-    """Every server of this kind that can be had, best first; packages are unpacked below `packages` when it comes to them.
+    """Every server of this kind that can be had, best first; `packages` is where packages are unpacked, if need be.
 
     Ends by raising `NoServerFound`, so that the caller either uses one or shows why there is none.
     """

@@ -1,7 +1,7 @@
 """One private database server: its data, its start, and its certain end.
 
-Everything it keeps is in one folder (`home`): `files/` the data, `server.log`, `server.pid`, `server.json`. It listens on
-127.0.0.1 and a unix socket only; root and the application's user have the caller's password, set before the server
+Everything it keeps is in one folder (`home`): `files/` the data, `server.log`, `server.pid`, `server.json`. It listens
+on 127.0.0.1 and a unix socket only; root and the application's user have the caller's password, set before the server
 listens. It runs under `db.server.watch`, so it ends with this process even if this process is killed.
 """
 
@@ -137,7 +137,7 @@ class PrivateServer:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     def kill(self) -> None:
-        """SIGKILL, as if the machine had taken it away; `start()` brings it back on the same port with the same data."""
+        """SIGKILL, as if the machine had taken it away; `start()` brings it back with the same port and data."""
         pid = self._pid()
         if self._watch is None or pid is None:
             return
@@ -192,11 +192,8 @@ class PrivateServer:
             self._run([*program.command, "--no-defaults", *self._basics(program, half), "--initialize-insecure"])
         elif program.installer is not None:
             half.mkdir()
-            who = ["--user=root"] if os.geteuid() == 0 else []
-            self._run(
-                [str(program.installer), "--no-defaults", *who, f"--datadir={half}", "--skip-test-db"]
-                + ["--auth-root-authentication-method=normal", "--skip-name-resolve"]
-            )
+            options = ["--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=normal"]
+            self._run([str(program.installer), "--no-defaults", *self._basics(program, half), *options])
         else:
             half.mkdir()
             options = ["--bootstrap", "--enforce-storage-engine=", "--max-allowed-packet=64M"]
@@ -273,7 +270,8 @@ class PrivateServer:
         init.touch(mode=0o600)
         init.write_text(_accounts(self.user, self.password, self.database), "utf-8")
         self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.socket.unlink(missing_ok=True)
+        for leftover in (self.socket, self.home / "ready.pid", self.home / "server.pid"):
+            leftover.unlink(missing_ok=True)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.unlink()
         with self.log.open("ab") as log:
@@ -294,12 +292,14 @@ class PrivateServer:
         self._write_state(port=self.port, version=self.version)
 
     def _wait_until_it_answers(self, log_start: int) -> str:
-        """The version in the server's greeting, asked for on the socket, which nobody else can have opened."""
+        """The version in the server's greeting, once it says itself that it is ready."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if not self.running:
                 raise StartFailed(f"the database server ended while it started:{self._log_lines(log_start)}")
-            version = _greeting(self.socket)
+            # its own pid file first: a greeting alone could come from a server left behind on the same socket
+            pid = self._pid()
+            version = _greeting(self.socket) if pid and pid == _number_in(self.home / "ready.pid") else ""
             if version:
                 return version
             time.sleep(0.03)
@@ -356,10 +356,7 @@ class PrivateServer:
         raise StartFailed(f"the database server {pid} on {self.data} does not end")
 
     def _pid(self) -> int | None:
-        try:
-            return int((self.home / "server.pid").read_text("ascii"))
-        except (OSError, ValueError):
-            return None
+        return _number_in(self.home / "server.pid")
 
     def _state(self) -> dict[str, object]:
         try:
@@ -395,6 +392,13 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _number_in(file: Path) -> int | None:
+    try:
+        return int(file.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def _socket_path(home: Path) -> Path:

@@ -40,10 +40,10 @@ def main(arguments: Sequence[str]) -> int:
             command,
             stdin=subprocess.DEVNULL,
             process_group=0,  # so that whatever it started can be swept with it
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 -- no threads yet
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
     except OSError as error:
-        print(f"{command[0]} could not be started: {error.strerror}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{command[0]} could not be started: {error.strerror}\n")
         return _NOT_FOUND
     if pid_file != "-":
         written = Path(f"{pid_file}.new")
@@ -79,7 +79,7 @@ def _end(program: subprocess.Popen[bytes], grace: float) -> None:
 
 
 def _die_with_parent() -> None:
-    import ctypes  # noqa: PLC0415 -- only in the child, and only on Linux
+    import ctypes  # only in the child, and only on Linux
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

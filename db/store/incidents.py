@@ -58,9 +58,11 @@ def by_id(tx: Transaction, wanted: IncidentId) -> Incident | None:
     return _incident(row) if row else None
 
 
-def by_number(tx: Transaction, number: int) -> Incident | None:
-    """The incident people call by this number."""
-    row = tx.row(query("incidents", "by_number"), {"number": number})
+def find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
+    """The incident a person means: by its id, or by its number."""
+    if not isinstance(reference, int):
+        return by_id(tx, reference)
+    row = tx.row(query("incidents", "by_number"), {"number": reference})
     return _incident(row) if row else None
 
 

@@ -25,10 +25,7 @@ def show_incident(
     """One incident by id or number, with its newest alerts and events; None when there is no such incident."""
 
     def work(tx: Transaction) -> Details | None:
-        if isinstance(reference, int):
-            incident = incidents.by_number(tx, reference)
-        else:
-            incident = incidents.by_id(tx, reference)
+        incident = incidents.find(tx, reference)
         if incident is None:
             return None
         return Details(

@@ -33,7 +33,7 @@ def change_status(
         return Refused(Reason.NOT_ALLOWED)
 
     def work(tx: Transaction) -> Outcome:
-        found = _find(tx, reference)
+        found = incidents.find(tx, reference)
         if found is None:
             return Refused(Reason.NOT_FOUND)
         incidents.lock_keys(tx, [found.key])
@@ -57,9 +57,3 @@ def change_status(
 def _with_channel(incident: Incident, policy: Policy) -> Incident:
     """An incident recorded before a default channel was configured gets its card there."""
     return incident if incident.channel else replace(incident, channel=policy.default_channel)
-
-
-def _find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
-    if isinstance(reference, int):
-        return incidents.by_number(tx, reference)
-    return incidents.by_id(tx, reference)

@@ -1,0 +1,228 @@
+"""Builds the bot: routes for Slack's requests, and the workers that speak by themselves."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from slack_bolt import Ack, App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
+from slack_sdk import WebClient
+from starlette.routing import Route
+
+from bot.blocks.card import incident_card
+from bot.blocks.identifiers import PREFIX, RESOLVE_CALLBACK
+from bot.blocks.notices import test_received
+from bot.endpoint import PATH, SlackEndpoint
+from bot.handlers import clicks, commands, submissions
+from bot.handlers.clicks import ClickFailed
+from bot.handlers.context import Context
+from bot.settings import BotSettings
+from bot.slack import Reports, Slack
+from bot.text.languages import words_for
+from bot.text.words import Words
+from bot.workers.delivery import Delivery, Face
+from bot.workers.identity import Identity
+from bot.workers.loop import Loop
+from db.database import Database
+from db.model.incident import Incident
+from db.model.message import Message, MessageKind
+from db.model.policy import Policy
+
+_log = logging.getLogger(__name__)
+
+COMMAND = "/incident"
+
+DELIVERY_THREADS = 3
+"""Messages sent at once: a channel in which Slack is slow does not hold up the others."""
+
+
+class Bot:
+    """The bot, built and not yet running: `start` it in the lifespan of the application, `stop` it at its end."""
+
+    def __init__(
+        self, *, routes: Sequence[Route], loops: Sequence[Loop], waking: Sequence[Loop], reports: Reports,
+        executors: Sequence[ThreadPoolExecutor], socket: _Socket | None,
+    ) -> None:  # fmt: skip
+        self.routes = tuple(routes)
+        self._loops = tuple(loops)
+        self._waking = tuple(waking)
+        self._reports = reports
+        self._executors = tuple(executors)
+        self._socket = socket
+
+    def start(self) -> None:
+        """Start the workers; none of them needs Slack or the database to be there already."""
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """Stop the workers; what they had begun is finished, or found again by its lease."""
+        for loop in self._loops:
+            loop.ask_to_stop()
+        if self._socket is not None:
+            self._socket.close()
+        for loop in self._loops:
+            loop.join(seconds=3.0)
+        for executor in self._executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def wake(self) -> None:
+        """Something was recorded: there may be something to tell."""
+        for loop in self._waking:
+            loop.wake()
+
+    def report(self) -> Mapping[str, Any]:
+        """What Slack complains about, for the health endpoints."""
+        return self._reports.as_json()
+
+
+def build_bot(
+    settings: BotSettings,
+    *,
+    interactive: Database,
+    background: Database,
+    policy: Policy,
+    clock: Callable[[], datetime],
+) -> Bot:
+    """Join the bot's parts; nothing is called before `start`."""
+    slack = Slack(settings.token, settings.api_url)
+    reports = Reports()
+    words = words_for(settings.language)
+    delivery = Delivery(database=background, slack=slack, reports=reports, render=_renderer(words), clock=clock)
+    senders = [Loop(f"delivery-{index}", delivery.turn) for index in range(DELIVERY_THREADS)]
+    identity = Identity(database=background, slack=slack, reports=reports, clock=clock)
+    listeners = ThreadPoolExecutor(settings.listener_threads, thread_name_prefix="slack")
+    later = ThreadPoolExecutor(8, thread_name_prefix="answer")
+
+    def wake() -> None:
+        for sender in senders:
+            sender.wake()
+
+    context = Context(
+        database=interactive, policy=policy, words=words, slack=slack, clock=clock, wake=wake, later=later
+    )
+    app = _bolt(settings, slack, reports, context, listeners)
+    loops = [*senders, Loop("identity", identity.turn)]
+    socket = None
+    routes = []
+    if settings.signing_secret:
+        endpoint = SlackEndpoint(app, settings.signing_secret, settings.listener_threads, lambda: clock().timestamp())
+        routes = [Route(path, endpoint.__call__, methods=["POST"]) for path in (PATH, f"{PATH}/")]
+    if settings.socket_mode:
+        socket = _Socket(app, settings)
+        loops.append(Loop("socket", socket.turn))
+    return Bot(routes=routes, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket)
+
+
+def _renderer(words: Words) -> Callable[[Message, Incident | None], Face | None]:
+    """What each kind of message shows."""
+
+    def render(message: Message, incident: Incident | None) -> Face | None:
+        if message.kind is MessageKind.CARD:
+            if incident is None:
+                return None
+            return Face(incident.version, incident_card(incident, words), over=not incident.is_open)
+        content = message.content
+        shown = test_received(
+            words,
+            contact_point=str(content.get("receiver") or ""),
+            at=datetime.fromisoformat(str(content["at"])),
+            source=str(content.get("source") or ""),
+        )
+        return Face(message.wanted_version, shown, over=True)
+
+    return render
+
+
+def _bolt(
+    settings: BotSettings, slack: Slack, reports: Reports, context: Context, listeners: ThreadPoolExecutor
+) -> App:
+    """Bolt with our listeners. It never calls Slack to find out who it is: that would need a network at start."""
+
+    def authorize() -> AuthorizeResult:
+        identity = reports.identity()
+        return AuthorizeResult(
+            enterprise_id=None,
+            team_id=identity.get("team_id") or None,
+            bot_token=settings.token,
+            bot_id=identity.get("bot_id") or None,
+            bot_user_id=identity.get("user_id") or None,
+        )
+
+    bolt_log = logging.getLogger("slack_bolt")
+    bolt_log.setLevel(logging.ERROR)  # below that it logs bodies, and advice of several lines
+    app = App(
+        logger=bolt_log,
+        authorize=authorize,
+        signing_secret=settings.signing_secret or "socket mode has no signatures",
+        request_verification_enabled=False,  # the endpoint in front did it, with better manners
+        client=slack.for_bolt,
+        listener_executor=listeners,
+    )
+
+    # A listener must never raise after `ack`: Bolt would then take the answer back.
+    @app.action(re.compile(f"^{PREFIX}link"))
+    def on_link(ack: Ack) -> None:
+        ack()  # the browser opens the address; Slack only wants to be told that we heard
+
+    @app.action(re.compile(f"^{PREFIX}(?!link)"))
+    def on_click(ack: Ack, body: dict[str, Any]) -> None:
+        _guarded(clicks.handle, context, ack, body)
+
+    @app.command(COMMAND)
+    def on_command(ack: Ack, body: dict[str, Any]) -> None:
+        _guarded(commands.handle, context, ack, body)
+
+    @app.view(RESOLVE_CALLBACK)
+    def on_submission(ack: Ack, body: dict[str, Any]) -> None:
+        _guarded(submissions.handle, context, ack, body)
+
+    @app.error
+    def on_error(error: Exception) -> BoltResponse:
+        reason = type(error.__cause__ or error).__name__
+        _log.error("slack request failed", extra={"error": reason})
+        return BoltResponse(status=503, body="")  # Slack shows the person that it did not work
+
+    return app
+
+
+Handler = Callable[[Context, Ack, dict[str, Any]], None]
+
+
+def _guarded(handler: Handler, context: Context, ack: Ack, body: dict[str, Any]) -> None:
+    """Run a handler; an exception after `ack` is logged and goes no further."""
+    try:
+        handler(context, ack, body)
+    except Exception as error:
+        if ack.response is None:
+            raise
+        if not isinstance(error, ClickFailed):
+            _log.exception("handler failed after its answer")
+
+
+class _Socket:
+    """Socket Mode: connects when Slack can be reached; the SDK's client keeps the connection from then on."""
+
+    def __init__(self, app: App, settings: BotSettings) -> None:
+        client = WebClient(token=settings.app_token, base_url=settings.api_url, timeout=10)
+        self._handler = SocketModeHandler(app, settings.app_token, web_client=client)
+        self._connected = False
+
+    def turn(self) -> float:
+        """Connect once; seconds until the next look."""
+        if not self._connected:
+            self._handler.connect()  # type: ignore[no-untyped-call] # Bolt has no types here
+            self._connected = True
+            _log.info("socket mode connected")
+        return 60.0
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._handler.close()  # type: ignore[no-untyped-call]

@@ -1,0 +1,72 @@
+"""The card: the one Slack message that is an incident's face, as it is now."""
+
+from __future__ import annotations
+
+from bot.blocks import parts
+from bot.blocks.kit import Block, context, fields, header, message, section
+from bot.blocks.message import SlackMessage
+from bot.text.markup import Mrkdwn, joined, moment, safe
+from bot.text.words import Words
+from db.model.incident import Incident, Status
+
+_SUMMARY = 300
+_NOTE = 500
+
+
+def incident_card(incident: Incident, words: Words) -> SlackMessage:
+    """Header, facts, summary, links, buttons by state and the last change.
+
+    Every `block_id` holds the version: Slack wants new ones for every edit, and shows old input states otherwise.
+    """
+    blocks: list[Block] = [
+        card_header(incident, words, block_id=_block("header", incident)),
+        *fields(parts.facts(incident, words), block_id=_block("facts", incident)),
+        *description(incident, words, note_limit=0 if incident.is_open else _NOTE, prefix="card"),
+        *parts.buttons(incident, words, block_id=_block("buttons", incident)),
+        *context(_last_change(incident, words), block_id=_block("change", incident)),
+    ]
+    return message(parts.announcement(incident, words), blocks)
+
+
+def card_header(incident: Incident, words: Words, *, block_id: str) -> Block:
+    """`🔴 Critical · #42 · CheckoutErrors`; a resolved one is calm."""
+    if incident.status is Status.RESOLVED:
+        emoji, word = parts.RESOLVED_EMOJI, words.status_name(incident.status)
+    else:
+        emoji, word = parts.SEVERITY_EMOJI[incident.severity], words.severity_name(incident.severity)
+    blind = incident.is_blind and incident.is_open
+    if blind:
+        emoji = f"{emoji} {parts.BLIND_EMOJI}"
+    said = [
+        word,
+        words.blind if blind else "",
+        parts.number_of(incident),
+        parts.title_of(incident, words),
+    ]
+    return header(" · ".join(part for part in said if part), emoji=emoji, block_id=block_id)
+
+
+def description(incident: Incident, words: Words, *, note_limit: int, prefix: str) -> list[Block]:
+    """Why it is blind, summary, what people noted, and links, as far as there is anything.
+
+    With `note_limit` 0 notes are left out: on the card of a reopened incident they would be yesterday's beliefs.
+    """
+    blocks: list[Block] = []
+    said = [safe(words.blind_explanation, 600)] if incident.is_blind and incident.is_open else []
+    said.append(parts.safe_text(incident.summary, _SUMMARY))
+    if text := joined("\n", said):
+        blocks.append(section(text, block_id=_block(f"{prefix}-summary", incident)))
+    if note_limit:
+        for index, (name, note) in enumerate(parts.notes(incident, words, note_limit)):
+            blocks.append(parts.titled(name, note, block_id=_block(f"{prefix}-note-{index}", incident)))
+    if addresses := parts.links(incident, words):
+        blocks.append(section(addresses, block_id=_block(f"{prefix}-links", incident)))
+    return blocks
+
+
+def _last_change(incident: Incident, words: Words) -> list[Mrkdwn]:
+    return [parts.last_change(incident, words), words.last_alert_at(moment(incident.last_seen_at))]
+
+
+def _block(name: str, incident: Incident) -> str:
+    return f"{name}:{incident.incident_id}:{incident.version}"

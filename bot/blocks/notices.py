@@ -1,0 +1,135 @@
+"""Short answers: what became of a click or a command, and what a channel should know that is no incident."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.blocks import parts
+from bot.blocks.help import help_message
+from bot.blocks.kit import context, message, section
+from bot.blocks.message import SlackMessage
+from bot.payloads import Misunderstood, Problem, Reference
+from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
+from bot.text.words import Words
+from db.model.lifecycle import Action, Already, Changed, Reason, Refused
+
+
+def sentence(text: Mrkdwn) -> SlackMessage:
+    """A message of one sentence."""
+    return message(text, [section(text, block_id="sentence")])
+
+
+def changed(outcome: Changed, action: Action, words: Words) -> SlackMessage:
+    """It worked; for commands, whose person does not see the card."""
+    return sentence(words.done(action, parts.name_of(outcome.incident, words)))
+
+
+def already(outcome: Already, action: Action, words: Words) -> SlackMessage:
+    """Somebody was first."""
+    name = parts.name_of(outcome.incident, words)
+    by, at = parts.who_or_none(outcome.by), parts.at_or_empty(outcome.at)
+    match action:
+        case Action.ACKNOWLEDGE:
+            return sentence(words.already_acknowledged(name, by, at))
+        case Action.UNACKNOWLEDGE:
+            return sentence(words.already_unacknowledged(name))
+        case Action.RESOLVE:
+            kept = safe(words.your_notes_kept) if outcome.event is not None else Mrkdwn("")
+            return sentence(joined(" ", [words.already_resolved(name, by, at), kept]))
+        case Action.REOPEN:
+            return sentence(words.already_open(name))
+
+
+def refused(outcome: Refused, action: Action, words: Words, *, reference: Reference | None = None) -> SlackMessage:
+    """The action does not apply; `reference` is what the person called the incident, should there be none."""
+    return sentence(refusal(outcome, action, words, reference=reference))
+
+
+def refusal(outcome: Refused, action: Action, words: Words, *, reference: Reference | None = None) -> Mrkdwn:
+    """Why the action does not apply."""
+    name = Mrkdwn("") if outcome.incident is None else parts.name_of(outcome.incident, words)
+    match outcome.reason:
+        case Reason.RESOLVED:
+            return words.refused_resolved(name, action)
+        case Reason.OTHER_OPEN:
+            other = Mrkdwn("") if outcome.other is None else parts.name_of(outcome.other, words)
+            return words.refused_other_open(name, other)
+        case Reason.NOT_FOUND:
+            return words.not_found(name or _referred(reference))
+        case Reason.NOT_ALLOWED:
+            return safe(words.not_allowed)
+
+
+def not_found(reference: Reference, words: Words) -> SlackMessage:
+    """There is no such incident."""
+    return sentence(words.not_found(_referred(reference)))
+
+
+def database_away(words: Words) -> SlackMessage:
+    """Nothing was changed."""
+    return sentence(safe(words.database_away))
+
+
+def internal_error(words: Words) -> SlackMessage:
+    """A bug of ours; it is in the log."""
+    return sentence(safe(words.internal_error))
+
+
+def old_button(words: Words) -> SlackMessage:
+    """A button whose value nobody can read any more."""
+    return sentence(safe(words.old_button))
+
+
+def dialog_not_opened(words: Words) -> SlackMessage:
+    """Slack's trigger expired before the dialog was there."""
+    return sentence(safe(words.dialog_not_opened))
+
+
+def shared(words: Words) -> SlackMessage:
+    """Takes the place of an ephemeral answer once the channel can see it."""
+    return sentence(safe(words.shared))
+
+
+def misunderstood(wrong: Misunderstood, words: Words, *, command: str = "/incident") -> SlackMessage:
+    """What was not understood and the nearest right form; the whole help where no form is near."""
+    hint = _problem(wrong, words)
+    if wrong.nearest == f"{command} help":
+        return help_message(words, command, hint)
+    return sentence(joined(" ", [hint, words.did_you_mean(code(wrong.nearest))]))
+
+
+def test_received(words: Words, *, contact_point: str, source: str, at: datetime) -> SlackMessage:
+    """For the channel: somebody pressed Test in Grafana, and it arrived."""
+    text = words.test_received(safe(contact_point, 120), safe(parts.source_name(source), 60), moment(at))
+    title = bold(safe(words.test_title))
+    return message(
+        joined(" ", [text, safe(words.test_explanation)]),
+        [
+            section(Mrkdwn(f":test_tube: {title}\n{text}"), block_id="test"),
+            *context([safe(words.test_explanation)], block_id="test-meaning"),
+        ],
+    )
+
+
+def _problem(wrong: Misunderstood, words: Words) -> Mrkdwn:
+    subject = code(wrong.subject, 80)
+    match wrong.problem:
+        case Problem.UNKNOWN_COMMAND:
+            return words.unknown_command(subject)
+        case Problem.MISSING_REFERENCE:
+            return words.missing_reference(wrong.subject[:40])
+        case Problem.WRONG_REFERENCE:
+            return words.wrong_reference(subject)
+        case Problem.UNKNOWN_FILTER:
+            return words.unknown_filter(subject, [code(name) for name in wrong.allowed])
+        case Problem.UNKNOWN_VALUE:
+            allowed = [code(value) for value in wrong.allowed] if wrong.subject else []
+            return words.unknown_value(code(f"{wrong.filter_name}:"), subject, allowed)
+        case Problem.TOO_MUCH:
+            return words.too_much(subject)
+
+
+def _referred(reference: Reference | None) -> Mrkdwn:
+    if reference is None:
+        return Mrkdwn("")
+    return Mrkdwn(f"#{reference}") if isinstance(reference, int) else code(reference, 64)

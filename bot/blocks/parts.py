@@ -1,0 +1,332 @@
+"""What card, list and details share: how an incident's facts are worded as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from bot.blocks.identifiers import MORE, ClickAction, encode
+from bot.blocks.kit import Block, Element, actions, button, confirm, option, overflow, section
+from bot.text.markup import Mrkdwn, bold, joined, length, link, mention, moment, one_line, safe, safe_lines
+from bot.text.words import Who, Words
+from db.model.identity import Actor, ActorKind
+from db.model.incident import Event, EventKind, Incident, Severity, Status
+
+SEVERITY_EMOJI: Mapping[Severity, str] = {
+    Severity.CRITICAL: ":red_circle:",
+    Severity.HIGH: ":large_orange_circle:",
+    Severity.WARNING: ":large_yellow_circle:",
+    Severity.INFO: ":large_blue_circle:",
+}
+RESOLVED_EMOJI = ":white_check_mark:"
+BLIND_EMOJI = ":see_no_evil:"
+
+_TITLE = 110  # leaves room for severity and number in a header of 150
+_VALUE = 160
+_LINKS = 2_400  # an address may be 3000 long by itself; the message has 8000
+
+_SOURCES: Mapping[str, str] = {
+    "grafana": "Grafana",
+    "grafana-legacy": "Grafana",
+    "alertmanager": "Alertmanager",
+}
+"""How the sources call themselves."""
+
+
+def source_name(source: str) -> str:
+    """`Grafana`, `Alertmanager`; another source by the name it has in the record. Untrusted text."""
+    return _SOURCES.get(source, source)
+
+
+def who(actor: Actor) -> Who:
+    """Somebody, ready for a sentence."""
+    match actor.kind:
+        case ActorKind.PERSON:
+            return Who(mention(actor.id), is_person=True)
+        case ActorKind.SOURCE:
+            return Who(safe(source_name(actor.id), 60), is_person=False)
+        case ActorKind.OBSERVER:
+            return Who(Mrkdwn("Observer"), is_person=False)
+
+
+def who_or_none(actor: Actor | None) -> Who | None:
+    """Somebody, if it is known who."""
+    return None if actor is None else who(actor)
+
+
+def at_or_empty(at: datetime | None) -> Mrkdwn:
+    """A time, if it is known."""
+    return Mrkdwn("") if at is None else moment(at)
+
+
+def owner_of(incident: Incident, words: Words) -> Mrkdwn:
+    """Who owns it; empty when nobody does."""
+    if incident.owner is None:
+        return Mrkdwn("")
+    owner = who(incident.owner)
+    return words.person(owner.name) if owner.is_person else owner.name
+
+
+def number_of(incident: Incident) -> str:
+    """`#42`; empty until the record has given a number."""
+    return f"#{incident.number}" if incident.number > 0 else ""
+
+
+def plain_name(incident: Incident, words: Words, limit: int = _TITLE) -> str:
+    """`#42 CheckoutErrors`, for `plain_text`. Untrusted text."""
+    return f"{number_of(incident)} {title_of(incident, words, limit)}".strip()
+
+
+def name_of(incident: Incident, words: Words, limit: int = _TITLE) -> Mrkdwn:
+    """`#42 CheckoutErrors` as markup."""
+    return joined(" ", [Mrkdwn(number_of(incident)), safe(title_of(incident, words, limit), limit)])
+
+
+def title_of(incident: Incident, words: Words, limit: int = _TITLE) -> str:
+    """The title on one line; there always is one. Untrusted text."""
+    return one_line(incident.title, limit) or words.untitled
+
+
+def severity_mark(incident: Incident, words: Words) -> str:
+    """`:red_circle: Critical`, never colour alone."""
+    return f"{SEVERITY_EMOJI[incident.severity]} {words.severity_name(incident.severity)}"
+
+
+def status_mark(incident: Incident, words: Words) -> Mrkdwn:
+    """The status in words; resolved is calm, blind says so."""
+    name = safe(words.status_name(incident.status))
+    if incident.status is Status.RESOLVED:
+        return Mrkdwn(f"{RESOLVED_EMOJI} {name}")
+    if incident.is_blind:
+        return Mrkdwn(f"{name} · {BLIND_EMOJI} {safe(words.blind)}")
+    return name
+
+
+def announcement(incident: Incident, words: Words) -> Mrkdwn:
+    """The incident in one or two sentences, for screen readers and notifications."""
+    return words.announcement(
+        severity=incident.severity,
+        name=announced_name(incident, words),
+        status=incident.status,
+        owner=owner_of(incident, words),
+        service=safe(incident.parts.service, 100),
+        blind=incident.is_blind and incident.is_open,
+    )
+
+
+def announced_name(incident: Incident, words: Words) -> Mrkdwn:
+    """`#42: CheckoutErrors`."""
+    return joined(": ", [Mrkdwn(number_of(incident)), safe(title_of(incident, words), _TITLE)])
+
+
+def facts(incident: Incident, words: Words) -> Iterator[tuple[str, Mrkdwn]]:
+    """Names and values of the fields, at most ten; what is not known is empty."""
+    resolved = incident.status is Status.RESOLVED
+    yield words.status, _status_fact(incident, words)
+    yield words.owner, owner_of(incident, words)
+    yield words.severity, Mrkdwn(severity_mark(incident, words) if resolved else "")
+    yield (
+        words.service,
+        joined(" · ", [safe(incident.parts.service, _VALUE), safe(incident.service_category, 80)]),
+    )
+    yield _place(incident, words)
+    yield words.phase, safe(incident.parts.phase, _VALUE)
+    yield words.started, moment(incident.start_time)
+    yield words.took, Mrkdwn(safe(took(incident, words)) if resolved else "")
+    yield words.firing, _firing(incident, words)
+    yield words.values, _values(incident, words)
+
+
+def took(incident: Incident, words: Words) -> str:
+    """How long it lasted, from when it began by its source until it was resolved."""
+    if incident.resolved_time is None:
+        return ""
+    return words.duration(int((incident.resolved_time - incident.start_time).total_seconds()))
+
+
+def _status_fact(incident: Incident, words: Words) -> Mrkdwn:
+    mark = status_mark(incident, words)
+    if incident.status is not Status.RESOLVED:
+        return mark
+    by = words.resolved_by(who_or_none(incident.resolved_by), at_or_empty(incident.resolved_time))
+    return joined("\n", [mark, by])
+
+
+def _place(incident: Incident, words: Words) -> tuple[str, Mrkdwn]:
+    namespace, cluster = safe(incident.parts.namespace, _VALUE), safe(incident.parts.cluster, _VALUE)
+    names = [name for name, value in ((words.namespace, namespace), (words.cluster, cluster)) if value]
+    return " / ".join(names), joined(" / ", [namespace, cluster])
+
+
+def _firing(incident: Incident, words: Words) -> Mrkdwn:
+    if not incident.instances_total or (incident.status is Status.RESOLVED and not incident.instances_firing):
+        return Mrkdwn("")
+    return safe(words.firing_of(incident.instances_firing, incident.instances_total))
+
+
+def _values(incident: Incident, words: Words) -> Mrkdwn:
+    first, latest = safe(incident.first_values, _VALUE), safe(incident.last_values, _VALUE)
+    if first == latest or not (first and latest):
+        return first or latest
+    return Mrkdwn(f"{safe(words.first)}: {first}\n{safe(words.latest)}: {latest}")
+
+
+def links(incident: Incident, words: Words, room: int = _LINKS) -> Mrkdwn:
+    """The addresses worth opening, the most useful first, as far as there is room; empty when there are none."""
+    known = incident.links
+    wanted = (
+        (known.source, words.from_source(_rule_page(incident.source)) if incident.source else words.alert_rule),
+        (known.runbook, words.runbook),
+        (known.dashboard, words.dashboard),
+        (known.panel, words.panel),
+        (known.silence, words.silence),
+    )
+    kept: list[Mrkdwn] = []
+    for url, label in wanted:
+        made = link(url, label) if length(url) < room else Mrkdwn("")
+        if made and length(made) <= room:
+            kept.append(made)
+            room -= length(made) + 3
+    return joined(" · ", kept)
+
+
+def _rule_page(source: str) -> str:
+    """An alert of Alertmanager links to the expression in Prometheus."""
+    return "Prometheus" if source == "alertmanager" else one_line(source_name(source), 30)
+
+
+def notes(incident: Incident, words: Words, limit: int) -> list[tuple[str, Mrkdwn]]:
+    """What people wrote about it, as far as they did."""
+    said = (
+        (words.root_cause, safe_text(incident.root_cause, limit)),
+        (words.action_taken, safe_text(incident.action_taken, limit)),
+    )
+    return [(name, text) for name, text in said if text]
+
+
+def safe_text(text: str, limit: int) -> Mrkdwn:
+    """A text of some lines; a card stays a card."""
+
+    return safe_lines(text, limit, lines=8)
+
+
+def titled(name: str, text: Mrkdwn, *, block_id: str) -> Block:
+    """A text under a name in bold."""
+    return section(Mrkdwn(f"{bold(safe(name))}\n{text}"), block_id=block_id)
+
+
+def event_line(event: Event, words: Words) -> Mrkdwn:
+    """What happened, without its time."""
+    return words.event(
+        event.kind,
+        who(event.actor),
+        count=_count(event),
+        severity=_severity(event, words),
+        reason=event.reason,
+    )
+
+
+def _count(event: Event) -> int:
+    """How many instances or alerts the event is about; 0 when it does not say."""
+    for name in ("instances", "alerts"):
+        if isinstance(count := event.details.get(name), int) and count > 0:
+            return count
+    return 0
+
+
+def _severity(event: Event, words: Words) -> str:
+    said = str(event.details.get("severity", ""))
+    return words.severity_name(Severity(said)) if any(said == known for known in Severity) else said
+
+
+def last_change(incident: Incident, words: Words) -> Mrkdwn:
+    """Who changed it last, how and when; empty when that is not known."""
+    if incident.last_change_by is None or not any(incident.last_change == kind for kind in EventKind):
+        return Mrkdwn("")
+    line = words.event(EventKind(incident.last_change), who(incident.last_change_by), count=0, severity="", reason="")
+    return joined(" · ", [line, at_or_empty(incident.last_change_at)])
+
+
+# -- buttons -----------------------------------------------------------------------------------------------------------
+
+
+def buttons(
+    incident: Incident, words: Words, *, block_id: str, more: tuple[Element, ...] = (), details: bool = True
+) -> list[Block]:
+    """What can be done with an incident in this state: the next step is the coloured one."""
+    name = plain_name(incident, words)
+    row: list[Element] = []
+    match incident.status:
+        case Status.ACTIVE:
+            row.append(_acknowledge(incident, words, name))
+            row.append(_resolve(incident, words, name))
+        case Status.ACKNOWLEDGED:
+            row.append(_resolve(incident, words, name, primary=True))
+        case Status.RESOLVED:
+            row.append(_reopen(incident, words, name))
+    if details:
+        row.append(show_button(incident, words, words.details))
+    row.extend(more)
+    if incident.status is Status.ACKNOWLEDGED:
+        back = option(words.unacknowledge, _value(ClickAction.UNACKNOWLEDGE, incident))
+        row.append(overflow([back], action_id=MORE))
+    return actions(row, block_id=block_id)
+
+
+def show_button(incident: Incident, words: Words, label: str) -> Element:
+    """Opens the details, for the person who presses it."""
+    return button(
+        label,
+        action_id=ClickAction.SHOW.action_id,
+        value=_value(ClickAction.SHOW, incident),
+        accessible=words.details_of(plain_name(incident, words)),
+    )
+
+
+def share_button(incident: Incident, words: Words) -> Element:
+    """Shows the details to the channel."""
+    return button(
+        words.share,
+        action_id=ClickAction.SHARE.action_id,
+        value=_value(ClickAction.SHARE, incident),
+        accessible=words.share_of(plain_name(incident, words)),
+    )
+
+
+def _acknowledge(incident: Incident, words: Words, name: str) -> Element:
+    return button(
+        words.acknowledge,
+        action_id=ClickAction.ACKNOWLEDGE.action_id,
+        value=_value(ClickAction.ACKNOWLEDGE, incident),
+        accessible=words.acknowledge_of(name),
+        style="primary",
+    )
+
+
+def _resolve(incident: Incident, words: Words, name: str, *, primary: bool = False) -> Element:
+    return button(
+        words.resolve,
+        action_id=ClickAction.RESOLVE.action_id,
+        value=_value(ClickAction.RESOLVE, incident),
+        accessible=words.resolve_of(name),
+        style="primary" if primary else None,
+    )
+
+
+def _reopen(incident: Incident, words: Words, name: str) -> Element:
+    return button(
+        words.reopen,
+        action_id=ClickAction.REOPEN.action_id,
+        value=_value(ClickAction.REOPEN, incident),
+        accessible=words.reopen_button_of(name),
+        ask=confirm(
+            words.reopen_question,
+            words.reopen_of(number_of(incident)),
+            yes=words.reopen,
+            no=words.cancel,
+        ),
+    )
+
+
+def _value(action: ClickAction, incident: Incident) -> str:
+    return encode(action, incident.incident_id, incident.version)

@@ -1,0 +1,103 @@
+"""The dialog behind `Resolve…`, and what takes its place when the submission cannot count.
+
+Both notes may stay empty: at three in the morning closing must be one click more, not an essay.
+"""
+
+from __future__ import annotations
+
+import json
+
+from bot.blocks import parts
+from bot.blocks.identifiers import (
+    ACTION_TAKEN_BLOCK,
+    NOTE_INPUT,
+    NOTICE_CALLBACK,
+    RESOLVE_CALLBACK,
+    ROOT_CAUSE_BLOCK,
+)
+from bot.blocks.kit import Block, View, context, modal, section, text_input
+from bot.text.markup import ELLIPSIS, Mrkdwn, joined, plain, safe
+from bot.text.words import Words
+from db.model.identity import IncidentId
+from db.model.lifecycle import Already, Notes
+
+_NO_NOTES = Notes()
+
+
+def resolve_modal(
+    incident_id: IncidentId,
+    words: Words,
+    *,
+    number: int | None = None,
+    channel: str = "",
+    prior: Notes = _NO_NOTES,
+) -> View:
+    """The dialog. `prior` is what the incident says already: shown, not filled in, for new notes are added to it."""
+    shown = f"#{number}" if number else ""
+    earlier = _notes(prior, words, 1000)
+    blocks: list[Block] = [
+        text_input(
+            words.root_cause,
+            block_id=ROOT_CAUSE_BLOCK,
+            action_id=NOTE_INPUT,
+            placeholder=words.root_cause_placeholder,
+            focus=True,
+        ),
+        text_input(
+            words.action_taken,
+            block_id=ACTION_TAKEN_BLOCK,
+            action_id=NOTE_INPUT,
+            placeholder=words.action_taken_placeholder,
+        ),
+        *context([safe(words.notes_optional)], block_id="optional"),
+        *(parts.titled(words.earlier_notes, earlier, block_id="earlier") for _ in range(bool(earlier))),
+    ]
+    return modal(
+        words.resolve_title(shown),
+        blocks,
+        callback_id=RESOLVE_CALLBACK,
+        private_metadata=_metadata(incident_id, channel),
+        submit=words.resolve_submit,
+        close=words.cancel,
+    )
+
+
+def already_resolved_view(outcome: Already, words: Words, *, notes: Notes = _NO_NOTES) -> View:
+    """Shown instead of the dialog when it was resolved meanwhile; says what became of the notes."""
+    incident = outcome.incident
+    sentence = words.already_resolved(
+        parts.name_of(incident, words), parts.who_or_none(outcome.by), parts.at_or_empty(outcome.at)
+    )
+    kept = [safe(words.your_notes_kept)] if outcome.event is not None else []
+    blocks = [section(joined(" ", [sentence, *kept]), block_id="already")]
+    if notes:
+        blocks.append(parts.titled(words.your_notes, _notes(notes, words, 2800), block_id="notes"))
+    return _notice(words.resolved_too_late, blocks, words)
+
+
+def error_view(sentence: Mrkdwn, words: Words, *, notes: Notes = _NO_NOTES) -> View:
+    """Shown instead of the dialog when the submission did not count; what was typed can still be copied."""
+    blocks = [section(sentence, block_id="problem")]
+    if notes:
+        blocks.append(parts.titled(words.your_notes, _notes(notes, words, 2800), block_id="notes"))
+    return _notice(words.not_saved, blocks, words)
+
+
+def submission_errors(sentence: str) -> dict[str, str]:
+    """For `ack(response_action="errors", errors=…)`: the dialog stays open with what was typed, to be sent again."""
+    return {ACTION_TAKEN_BLOCK: plain(sentence, 300) or ELLIPSIS}
+
+
+def _notes(notes: Notes, words: Words, limit: int) -> Mrkdwn:
+    each = limit // 2
+    said = ((words.root_cause, notes.root_cause), (words.action_taken, notes.action_taken))
+    return joined("\n", [Mrkdwn(f"{safe(name)}: {parts.safe_text(text, each)}") for name, text in said if text.strip()])
+
+
+def _metadata(incident_id: IncidentId, channel: str) -> str:
+    """Ids only: Slack shows them to nobody, but keeps them."""
+    return json.dumps({"v": 1, "incident": incident_id, "channel": channel[:100]}, separators=(",", ":"))
+
+
+def _notice(title: str, blocks: list[Block], words: Words) -> View:
+    return modal(title, blocks, callback_id=NOTICE_CALLBACK, private_metadata="{}", close=words.close)

@@ -1,0 +1,1 @@
+"""What happens on a click, a command or a submission: understand, one transaction, answer."""

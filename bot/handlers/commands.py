@@ -1,0 +1,103 @@
+"""The slash command: look up incidents, and handle them without a mouse."""
+
+from __future__ import annotations
+
+import logging
+from typing import assert_never
+
+from slack_bolt import Ack
+
+from bot.blocks import notices
+from bot.blocks.details import incident_details
+from bot.blocks.help import help_message
+from bot.blocks.listing import incident_list
+from bot.blocks.message import SlackMessage
+from bot.handlers.context import Context
+from bot.payloads import (
+    Change,
+    CommandCall,
+    Help,
+    ListFiltered,
+    ListOpen,
+    Misunderstood,
+    Reference,
+    Show,
+    UnreadablePayload,
+    read_command,
+)
+from db.errors import RecordError
+from db.model.identity import person
+from db.model.incident import Filter
+from db.model.lifecycle import Already, Changed, Refused
+from db.transactions import lookup, respond
+
+_log = logging.getLogger(__name__)
+
+
+def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
+    """Understand, one transaction, answer: only the person who asked sees it."""
+    try:
+        call = read_command(body)
+    except UnreadablePayload as error:
+        _log.warning("command not understood", extra={"path": error.path})
+        _answer(ack, notices.internal_error(context.words))
+        return
+    try:
+        message = _run(context, call)
+    except RecordError as error:
+        _log.warning("command failed", extra={"error": type(error).__name__, "user": call.user_id})
+        message = notices.database_away(context.words)
+    _answer(ack, message)
+
+
+def _run(context: Context, call: CommandCall) -> SlackMessage:
+    command, words = call.command, context.words
+    _log.info("command", extra={"command": type(command).__name__, "user": call.user_id})
+    match command:
+        case ListOpen():
+            return incident_list(lookup.list_incidents(context.database, Filter()), words, command=call.name)
+        case ListFiltered(filter=wanted):
+            return incident_list(lookup.list_incidents(context.database, wanted), words, command=call.name)
+        case Show(reference=reference):
+            return _show(context, reference)
+        case Change():
+            return _change(context, call, command)
+        case Help():
+            return help_message(words, call.name)
+        case Misunderstood():
+            return notices.misunderstood(command, words, command=call.name)
+        case _:
+            assert_never(command)
+
+
+def _show(context: Context, reference: Reference) -> SlackMessage:
+    details = lookup.show_incident(context.database, reference)
+    if details is None:
+        return notices.not_found(reference, context.words)
+    return incident_details(details, context.words)
+
+
+def _change(context: Context, call: CommandCall, change: Change) -> SlackMessage:
+    outcome = respond.change_status(
+        context.database,
+        change.reference,
+        change.action,
+        person(call.user_id),
+        context.clock(),
+        policy=context.policy,
+        notes=change.notes,
+    )
+    context.wake()
+    match outcome:
+        case Changed():
+            return notices.changed(outcome, change.action, context.words)
+        case Already():
+            return notices.already(outcome, change.action, context.words)
+        case Refused():
+            return notices.refused(outcome, change.action, context.words, reference=change.reference)
+        case _:
+            assert_never(outcome)
+
+
+def _answer(ack: Ack, message: SlackMessage) -> None:
+    ack(text=message.text, blocks=message.blocks, response_type="ephemeral")

@@ -1,0 +1,61 @@
+"""How to reach Slack and how to speak, read from the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from db.env import Env
+
+SLACK_API = "https://slack.com/api/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotSettings:
+    """The Slack app's credentials, its default channel and the language of its texts."""
+
+    token: str = field(repr=False)
+    signing_secret: str = field(repr=False)
+    app_token: str = field(default="", repr=False)  # set: Socket Mode
+    channel: str
+    api_url: str = SLACK_API
+    language: str = "en"
+    listener_threads: int = (
+        32  # clicks and commands handled at once; Bolt's default of 5 turns a slow database into 404s
+    )
+
+    @property
+    def socket_mode(self) -> bool:
+        """Whether Slack is listened to over a WebSocket instead of an address that Slack can reach."""
+        return bool(self.app_token)
+
+    @classmethod
+    def from_env(cls, env: Env) -> BotSettings | None:
+        """Read everything; None when something is missing, which `env.problems` then names."""
+        before = len(env.problems)
+        token = env.required("SLACK_BOT_TOKEN", "the bot token of the Slack app, xoxb-...")
+        app_token = env.text("SLACK_APP_TOKEN")
+        signing_secret = env.text("SLACK_SIGNING_SECRET")
+        if not app_token and not signing_secret:
+            env.problems.append(
+                "SLACK_SIGNING_SECRET is not set: it proves that requests come from Slack "
+                "(or set SLACK_APP_TOKEN to use Socket Mode)."
+            )
+        channel = env.required(
+            "SLACK_CHANNEL", "where incidents go that no route takes: a channel's name or, better, id"
+        )
+        if token and not token.startswith("xoxb-"):
+            env.problems.append("SLACK_BOT_TOKEN must be a bot token, which starts with xoxb-.")
+        if app_token and not app_token.startswith("xapp-"):
+            env.problems.append("SLACK_APP_TOKEN must be an app-level token, which starts with xapp-.")
+        api_url = env.url("SLACK_API_URL", SLACK_API)
+        language = env.choice("LANGUAGE", "en", ("en", "ko"))
+        if len(env.problems) > before:
+            return None
+        return cls(
+            token=token,
+            signing_secret=signing_secret,
+            app_token=app_token,
+            channel=channel,
+            api_url=api_url if api_url.endswith("/") else f"{api_url}/",
+            language=language,
+        )

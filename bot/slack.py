@@ -1,0 +1,316 @@
+"""The only door to Slack's Web API; every call ends in one of a few named outcomes.
+
+Sent          Slack has it
+RateLimited   certainly not; not before so many seconds
+Unreachable   certainly not: no connection was made, or Slack said so
+Rejected      certainly not, and trying the same again does not help: `trouble` says whose turn it is
+Unclear       Slack may have it: the answer was lost, late, or an internal error
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import ssl
+import threading
+import urllib.error
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient
+
+_log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 10
+"""For a call of a worker. The SDK's own retries are off: its defaults can post a message twice."""
+
+CLICK_TIMEOUT_SECONDS = 2
+"""For a call between a click and its answer: a trigger is good for three seconds."""
+
+EVENT_TYPE = "observer_message"
+"""The type of the metadata that finds a message again."""
+
+
+class Trouble(StrEnum):
+    """Whose turn it is after Slack refused."""
+
+    CONFIGURATION = "configuration"  # a person must invite the bot, renew a token, unarchive a channel
+    CONTENT = "content"  # our mistake: what we sent is not valid
+    GONE = "gone"  # the message is not there any more, or cannot be changed any more
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Slack has it."""
+
+    channel: str
+    ts: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimited:
+    """Not before `retry_after` seconds."""
+
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No connection was made, or Slack certainly did nothing."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Slack refused: `error` is its own code."""
+
+    error: str
+    trouble: Trouble
+    hint: str = ""  # what Slack said beside the code, such as the scope it wants
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Slack may have it."""
+
+    reason: str
+
+
+Outcome = Sent | RateLimited | Unreachable | Rejected | Unclear
+
+_READS = frozenset({"auth.test", "conversations.history", "conversations.list"})
+"""Methods that take their arguments from the query; only methods that write take JSON."""
+
+_RATE = frozenset({"ratelimited", "rate_limited"})
+_UNCLEAR = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
+_CONTENT = frozenset({
+    "invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text", "metadata_too_large",
+    "too_many_attachments", "markdown_text_conflict", "invalid_arguments", "view_too_large",
+})  # fmt: skip
+_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+_CONFIGURATION = frozenset({
+    "channel_not_found", "not_in_channel", "is_archived", "is_inactive", "missing_scope", "invalid_auth", "not_authed",
+    "account_inactive", "token_revoked", "token_expired", "ekm_access_denied", "accesslimited",
+    "message_limit_exceeded", "no_permission", "org_login_required", "team_access_not_granted",
+})  # fmt: skip
+
+
+class Slack:
+    """Slack's Web API as Observer uses it. One client per thread is not needed: WebClient keeps no connection."""
+
+    def __init__(self, token: str, api_url: str) -> None:
+        self._client = WebClient(token=token, base_url=api_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+        self._quick = WebClient(token=token, base_url=api_url, timeout=CLICK_TIMEOUT_SECONDS, retry_handlers=[])
+
+    @property
+    def for_bolt(self) -> WebClient:
+        """The client Bolt copies its settings from."""
+        return self._quick
+
+    def post(self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str) -> Outcome:
+        """Post a message that `key` finds again."""
+        return self._call(
+            "chat.postMessage",
+            {
+                "channel": channel,
+                "text": text,
+                "blocks": list(blocks),
+                "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}},
+                "client_msg_id": key,
+                "unfurl_links": False,
+                "unfurl_media": False,
+            },
+        )
+
+    def edit(self, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str) -> Outcome:
+        """Show something else in a message of ours; what is not sent along Slack would remove."""
+        return self._call(
+            "chat.update",
+            {
+                "channel": channel,
+                "ts": ts,
+                "text": text,
+                "blocks": list(blocks),
+                "attachments": [],
+                "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}},
+            },
+        )
+
+    def delete(self, channel: str, ts: str) -> Outcome:
+        """Remove a message of ours."""
+        return self._call("chat.delete", {"channel": channel, "ts": ts})
+
+    def find(self, channel: str, key: str, oldest: float) -> Sequence[str] | Outcome:
+        """The `ts` of our messages with this key since `oldest` (Unix seconds), the oldest first; or why not."""
+        found: list[str] = []
+        cursor = ""
+        for _ in range(20):  # 4,000 messages
+            outcome = self._call(
+                "conversations.history",
+                {"channel": channel, "oldest": f"{oldest:.6f}", "limit": 200, "include_all_metadata": True}
+                | ({"cursor": cursor} if cursor else {}),
+            )
+            if not isinstance(outcome, Sent):
+                return outcome
+            for message in outcome.data.get("messages", []):
+                metadata = message.get("metadata") or {}
+                payload = metadata.get("event_payload") or {}
+                if metadata.get("event_type") == EVENT_TYPE and payload.get("key") == key:
+                    found.append(str(message["ts"]))
+            cursor = str((outcome.data.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                break
+        return sorted(found, key=float)
+
+    def channel_id(self, name: str) -> str | Outcome:
+        """The id of the channel with this name (`#` or not); empty when there is none in sight."""
+        wanted = name.lstrip("#")
+        cursor = ""
+        for _ in range(50):
+            arguments = {"types": "public_channel,private_channel", "limit": 200, "exclude_archived": True}
+            outcome = self._call("conversations.list", arguments | ({"cursor": cursor} if cursor else {}))
+            if not isinstance(outcome, Sent):
+                return outcome
+            for channel in outcome.data.get("channels", []):
+                if channel.get("name") == wanted:
+                    return str(channel["id"])
+            cursor = str((outcome.data.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                break
+        return ""
+
+    def who_am_i(self) -> Outcome:
+        """The ids of the bot and its team."""
+        return self._call("auth.test", {})
+
+    def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> Outcome:
+        """Open a modal; a trigger is good once, for three seconds."""
+        return self._call("views.open", {"trigger_id": trigger_id, "view": dict(view)}, quick=True)
+
+    def respond(self, response_url: str, content: Mapping[str, Any]) -> Outcome:
+        """Answer to a click through the address that came with it; good five times within half an hour."""
+        try:
+            answer = WebhookClient(response_url, timeout=CLICK_TIMEOUT_SECONDS, retry_handlers=[]).send_dict(
+                dict(content)
+            )
+        except Exception as error:
+            return _broken(error)
+        if answer.status_code == 200:
+            return Sent("", "", {})
+        return Rejected(f"http_{answer.status_code}", Trouble.OTHER, answer.body[:100])
+
+    def _call(self, method: str, arguments: Mapping[str, Any], *, quick: bool = False) -> Outcome:
+        client = self._quick if quick else self._client
+        try:
+            if method in _READS:
+                response = client.api_call(method, http_verb="GET", params=dict(arguments))
+            else:
+                response = client.api_call(method, json=dict(arguments))
+        except SlackApiError as error:
+            return _refusal(error)
+        except Exception as error:
+            outcome = _broken(error)
+            _log.warning("slack call failed", extra={"method": method, "outcome": repr(outcome)})
+            return outcome
+        data: Any = response.data
+        if not isinstance(data, Mapping):
+            return Unclear("answer_not_understood")
+        return Sent(str(data.get("channel") or ""), str(data.get("ts") or ""), data)
+
+
+def _refusal(error: SlackApiError) -> Outcome:
+    """What an answer of Slack that is not `ok` means."""
+    response: Any = error.response
+    status = getattr(response, "status_code", 0)
+    data = response.data if isinstance(getattr(response, "data", None), Mapping) else {}
+    code = str(data.get("error") or f"http_{status}")
+    if status == 429 or code in _RATE:
+        headers = {str(name).lower(): value for name, value in (getattr(response, "headers", None) or {}).items()}
+        return RateLimited(_seconds(headers.get("retry-after")))
+    if status >= 500 or code in _UNCLEAR or not data:
+        return Unclear(code)
+    hint = str(data.get("needed") or "") or "; ".join(_messages(data))
+    return Rejected(code, _trouble(code), hint[:300])
+
+
+def _trouble(code: str) -> Trouble:
+    if code in _CONFIGURATION or code.startswith("restricted_action"):
+        return Trouble.CONFIGURATION
+    if code in _CONTENT or code.startswith("invalid_metadata"):
+        return Trouble.CONTENT
+    return Trouble.GONE if code in _GONE else Trouble.OTHER
+
+
+def _messages(data: Mapping[str, Any]) -> list[str]:
+    metadata = data.get("response_metadata")
+    messages = metadata.get("messages") if isinstance(metadata, Mapping) else None
+    return [str(message) for message in messages] if isinstance(messages, list) else []
+
+
+def _seconds(header: object) -> float:
+    """Retry-After in seconds; a list comes from the SDK's own way of keeping headers."""
+    text = header[0] if isinstance(header, list) and header else header
+    try:
+        return min(600.0, max(1.0, float(str(text))))
+    except ValueError:
+        return 30.0
+
+
+def _broken(error: BaseException) -> Outcome:
+    """Whether a broken call certainly did not reach Slack."""
+    cause = (
+        error.reason if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException) else error
+    )
+    if isinstance(cause, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError):
+        return Unreachable(type(cause).__name__)
+    if isinstance(cause, TimeoutError | ConnectionError | http.client.HTTPException | OSError):
+        return Unclear(type(cause).__name__)
+    return Unclear(type(error).__name__)
+
+
+class Reports:
+    """What Slack complains about at the moment, for `/ready`, `/` and the log; shared by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._problems: dict[str, str] = {}
+        self._identity: dict[str, str] = {}
+
+    def trouble(self, where: str, error: str, hint: str = "") -> None:
+        """Something a person must put right; said once in the log as long as it stays the same."""
+        text = f"{error} ({hint})" if hint else error
+        with self._lock:
+            known = self._problems.get(where) == text
+            self._problems[where] = text
+        if not known:
+            _log.error("slack configuration problem", extra={"where": where, "error": error, "hint": hint})
+
+    def fine(self, where: str) -> None:
+        """It works again."""
+        with self._lock:
+            was = self._problems.pop(where, None)
+        if was is not None:
+            _log.info("slack configuration problem solved", extra={"where": where, "error": was})
+
+    def identified(self, identity: Mapping[str, str]) -> None:
+        """Who the bot is."""
+        with self._lock:
+            self._identity = dict(identity)
+
+    def identity(self) -> dict[str, str]:
+        """Who the bot is; empty before Slack said so."""
+        with self._lock:
+            return dict(self._identity)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the health endpoints."""
+        with self._lock:
+            return {"team": self._identity.get("team", ""), "problems": dict(self._problems)}

@@ -1,0 +1,304 @@
+"""Observer in English."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.text.markup import Mrkdwn, code, joined, safe
+from bot.text.words import Who, Words, largest_units
+from db.model.incident import EventKind, Severity, Status
+from db.model.lifecycle import Action
+
+
+class English(Words):
+    """The sentences; the fixed texts are in `ENGLISH`."""
+
+    def status_name(self, status: Status) -> str:
+        match status:
+            case Status.ACTIVE:
+                return "Active"
+            case Status.ACKNOWLEDGED:
+                return "Acknowledged"
+            case Status.RESOLVED:
+                return "Resolved"
+
+    def severity_name(self, severity: Severity) -> str:
+        match severity:
+            case Severity.CRITICAL:
+                return "Critical"
+            case Severity.HIGH:
+                return "High"
+            case Severity.WARNING:
+                return "Warning"
+            case Severity.INFO:
+                return "Info"
+
+    def action_name(self, action: Action) -> str:
+        match action:
+            case Action.ACKNOWLEDGE:
+                return "acknowledge"
+            case Action.UNACKNOWLEDGE:
+                return "un-acknowledge"
+            case Action.RESOLVE:
+                return "resolve"
+            case Action.REOPEN:
+                return "reopen"
+
+    def duration(self, seconds: int) -> str:
+        return " ".join(f"{count} {unit}" for count, unit in largest_units(seconds))
+
+    def firing_of(self, firing: int, total: int) -> str:
+        return f"{firing} of {total}"
+
+    def person(self, mention: Mrkdwn) -> Mrkdwn:
+        return mention
+
+    def from_source(self, source: str) -> str:
+        return f"Open in {source}"
+
+    def announcement(
+        self, *, severity: Severity, name: Mrkdwn, status: Status, owner: Mrkdwn, service: Mrkdwn, blind: bool
+    ) -> Mrkdwn:
+        state = self.status_name(status).lower()
+        if owner and status is not Status.RESOLVED:
+            state += f", owned by {owner}"
+        elif status is Status.ACTIVE:
+            state += ", nobody has acknowledged it yet"
+        about = f" Service: {service}." if service else ""
+        cannot_see = " Its data source cannot be read." if blind else ""
+        return Mrkdwn(f"{self.severity_name(severity)} incident {name} is {state}.{about}{cannot_see}")
+
+    def resolved_by(self, who: Who | None, at: Mrkdwn) -> Mrkdwn:
+        return joined(" · ", [Mrkdwn(f"by {who.name}" if who else ""), at])
+
+    def last_alert_at(self, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"Last alert {at}")
+
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str) -> Mrkdwn:
+        name = who.name
+        match kind:
+            case EventKind.OPENED if reason == "resolved_unseen":
+                return Mrkdwn(f"Recorded from {name}: it was over before we heard of it")
+            case EventKind.OPENED:
+                return Mrkdwn(f"Opened by {name}{_firing(count)}")
+            case EventKind.JOINED:
+                return Mrkdwn(f"{_more(count)} started firing ({name})")
+            case EventKind.PARTLY_RESOLVED:
+                return Mrkdwn(f"{_instances(count)} recovered, others still fire ({name})")
+            case EventKind.SEVERITY_RAISED:
+                return Mrkdwn(f"Severity raised{_to(severity)} by {name}")
+            case EventKind.BLIND:
+                return Mrkdwn(f"{name} cannot read the data any more")
+            case EventKind.SIGHT_RESTORED:
+                return Mrkdwn(f"{name} can read the data again")
+            case EventKind.ACKNOWLEDGED:
+                return Mrkdwn(f"Acknowledged by {name}")
+            case EventKind.UNACKNOWLEDGED:
+                return Mrkdwn(f"Un-acknowledged by {name}")
+            case EventKind.RESOLVED if reason == "all_instances_resolved":
+                return Mrkdwn(f"Resolved by itself: everything recovered ({name})")
+            case EventKind.RESOLVED:
+                return Mrkdwn(f"Resolved by {name}{_because(reason)}")
+            case EventKind.REOPENED if reason == "new_occurrence_in_window":
+                return Mrkdwn(f"Reopened: it fired again soon after ({name})")
+            case EventKind.REOPENED:
+                return Mrkdwn(f"Reopened by {name}{_because(reason)}")
+            case EventKind.NOTED:
+                return Mrkdwn(f"Notes added by {name}")
+            case EventKind.TRUNCATED:
+                lost = f"{count} {_plural(count, 'alert')}" if count else "Some alerts"
+                return Mrkdwn(f"{lost} cut off by {name} and not received")
+
+    def reopen_of(self, number: str) -> str:
+        return f"{number or 'This incident'} will be active again, with nobody owning it."
+
+    def acknowledge_of(self, name: str) -> str:
+        return f"Acknowledge {name}"
+
+    def resolve_of(self, name: str) -> str:
+        return f"Resolve {name}"
+
+    def reopen_button_of(self, name: str) -> str:
+        return f"Reopen {name}"
+
+    def details_of(self, name: str) -> str:
+        return f"Show details of {name}"
+
+    def share_of(self, name: str) -> str:
+        return f"Share in this channel: {name}"
+
+    def resolve_title(self, number: str) -> str:
+        return f"Resolve {number}" if number else "Resolve incident"
+
+    def listing_title(self, total: int, *, only_open: bool) -> str:
+        return f"{total} {'open ' if only_open else ''}{_plural(total, 'incident')}"
+
+    def listing_rest(self, shown: int, total: int) -> str:
+        return f"Showing the {shown} most urgent of {total}."
+
+    def shared_by(self, who: Who) -> Mrkdwn:
+        return Mrkdwn(f"Shared by {who.name}")
+
+    def done(self, action: Action, name: Mrkdwn) -> Mrkdwn:
+        match action:
+            case Action.ACKNOWLEDGE:
+                return Mrkdwn(f"{name} is acknowledged. It is yours.")
+            case Action.UNACKNOWLEDGE:
+                return Mrkdwn(f"{name} is active again, nobody owns it.")
+            case Action.RESOLVE:
+                return Mrkdwn(f"{name} is resolved.")
+            case Action.REOPEN:
+                return Mrkdwn(f"{name} is open again.")
+
+    def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{name} was already acknowledged{_by_at(who, at)}. Nothing was changed.")
+
+    def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{name} was already resolved{_by_at(who, at)}.")
+
+    def already_unacknowledged(self, name: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{name} is active and nobody owns it: there is nothing to take back.")
+
+    def already_open(self, name: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{name} is open already. Nothing was changed.")
+
+    def refused_resolved(self, name: Mrkdwn, action: Action) -> Mrkdwn:
+        return Mrkdwn(f"{name} is resolved. To {self.action_name(action)} it, reopen it first.")
+
+    def refused_other_open(self, name: Mrkdwn, other: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{name} was not reopened: {other or 'another incident'} of the same kind is open. Use that one.")
+
+    def not_found(self, reference: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"There is no incident {reference}.")
+
+    def test_received(self, contact_point: Mrkdwn, source: str, at: Mrkdwn) -> Mrkdwn:
+        sender = f"the contact point *{contact_point}* in {source}" if contact_point else source
+        return Mrkdwn(f"A test alert from {sender} arrived {at}.")
+
+    def unknown_command(self, typed: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"I do not know the command {typed}.")
+
+    def missing_reference(self, action: str) -> Mrkdwn:
+        return Mrkdwn(f"Which incident? {code(action)} needs its number.")
+
+    def wrong_reference(self, typed: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{typed} is not an incident number such as `42` or an id such as `INC-…`.")
+
+    def unknown_filter(self, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
+        return Mrkdwn(f"There is no filter {typed}. Filters are {joined(', ', allowed)}.")
+
+    def unknown_value(self, name: Mrkdwn, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
+        if not allowed:
+            return Mrkdwn(f"The filter {name} needs a value.")
+        return Mrkdwn(f"{name} cannot be {typed}. It can be {joined(', ', allowed)}.")
+
+    def too_much(self, typed: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"I do not understand {typed} at the end.")
+
+    def did_you_mean(self, command: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"Did you mean {command}?")
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
+def _instances(count: int) -> str:
+    return f"{count} {_plural(count, 'instance')}" if count else "Some instances"
+
+
+def _more(count: int) -> str:
+    return f"{count} more {_plural(count, 'instance')}" if count else "More instances"
+
+
+def _firing(count: int) -> str:
+    return f": {count} {_plural(count, 'instance')} firing" if count else ""
+
+
+def _to(severity: str) -> str:
+    return f" to {safe(severity, 40)}" if severity else ""
+
+
+def _because(reason: str) -> str:
+    return f" ({safe(reason.replace('_', ' '), 80)})" if reason else ""
+
+
+def _by_at(who: Who | None, at: Mrkdwn) -> str:
+    return (f" by {who.name}" if who else "") + (f" at {at}" if at else "")
+
+
+ENGLISH = English(
+    language="en",
+    untitled="Untitled incident",
+    blind="Blind",
+    blind_explanation="Blind: the data source gave no data or an error, so nobody knows whether this still happens. "
+    "It is not a recovery.",
+    status="Status",
+    owner="Owner",
+    severity="Severity",
+    service="Service",
+    namespace="Namespace",
+    cluster="Cluster",
+    phase="Phase",
+    started="Started",
+    took="Took",
+    firing="Firing",
+    values="Values",
+    first="First",
+    latest="Latest",
+    root_cause="Root cause",
+    action_taken="Action taken",
+    filed_as="Id",
+    dashboard="Dashboard",
+    panel="Panel",
+    runbook="Runbook",
+    silence="Silence",
+    alert_rule="Alert rule",
+    acknowledge="Acknowledge",
+    resolve="Resolve…",
+    unacknowledge="Un-acknowledge",
+    reopen="Reopen",
+    details="Details",
+    show="Show",
+    share="Share in channel",
+    cancel="Cancel",
+    close="Close",
+    reopen_question="Reopen this incident?",
+    resolve_submit="Resolve",
+    root_cause_placeholder="What was wrong?",
+    action_taken_placeholder="What did you do about it?",
+    notes_optional="Both may stay empty. What you write is kept with the incident and shown on its card.",
+    earlier_notes="Noted before",
+    resolved_too_late="Already resolved",
+    your_notes="What you wrote",
+    your_notes_kept="Your notes were added to the incident.",
+    not_saved="Not saved",
+    nothing_open="Nothing is open. All is quiet. 🌱",
+    nothing_matches="No incident matches this.",
+    latest_alerts="Latest alerts",
+    no_alerts="No alerts are recorded any more.",
+    timeline="Timeline",
+    no_events="Nothing has happened yet.",
+    alert_firing="firing",
+    alert_resolved="resolved",
+    narrow_down="To see others, narrow the list down:",
+    help_title="Observer",
+    help_intro="Observer turns alerts into incidents. Use the buttons on a card, or type:",
+    help_list="list what is open, worst first",
+    help_filter="list what matches",
+    help_show="show one with its latest alerts and timeline",
+    help_acknowledge="take it: you become the owner",
+    help_unacknowledge="give it back",
+    help_resolve="close it; words after the number are kept as the action taken",
+    help_reopen="open it again",
+    help_help="show this help",
+    help_filters="Filters",
+    database_away="The database cannot be reached. Nothing was changed. Please try again in a moment.",
+    internal_error="Something went wrong here and it has been logged. Please check the incident before you try again.",
+    old_button="This button cannot be read any more. Please use the incident's newest message, or type the command.",
+    dialog_not_opened="Slack did not open the dialog in time. Nothing was changed. Please press the button again.",
+    not_allowed="You are not allowed to change incidents. Nothing was changed.",
+    shared="Shared in this channel.",
+    test_title="Test received",
+    test_explanation="The way from there to here works. No incident was opened.",
+)

@@ -1,0 +1,315 @@
+"""Observer in Korean.
+
+Names and values that are inserted stand where no particle depends on their last sound: people carry `님`, programs are
+followed by `에서`, everything else stands behind a colon or in front of a noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.text.markup import Mrkdwn, code, joined, safe
+from bot.text.words import Who, Words, largest_units
+from db.model.incident import EventKind, Severity, Status
+from db.model.lifecycle import Action
+
+_UNITS = {"d": "일", "h": "시간", "min": "분", "s": "초"}
+
+
+class Korean(Words):
+    """The sentences; the fixed texts are in `KOREAN`."""
+
+    def status_name(self, status: Status) -> str:
+        match status:
+            case Status.ACTIVE:
+                return "미확인"
+            case Status.ACKNOWLEDGED:
+                return "확인됨"
+            case Status.RESOLVED:
+                return "해결됨"
+
+    def severity_name(self, severity: Severity) -> str:
+        match severity:
+            case Severity.CRITICAL:
+                return "심각"
+            case Severity.HIGH:
+                return "높음"
+            case Severity.WARNING:
+                return "경고"
+            case Severity.INFO:
+                return "정보"
+
+    def action_name(self, action: Action) -> str:
+        match action:
+            case Action.ACKNOWLEDGE:
+                return "확인"
+            case Action.UNACKNOWLEDGE:
+                return "확인 취소"
+            case Action.RESOLVE:
+                return "해결"
+            case Action.REOPEN:
+                return "다시 열기"
+
+    def duration(self, seconds: int) -> str:
+        return " ".join(f"{count}{_UNITS[unit]}" for count, unit in largest_units(seconds))
+
+    def firing_of(self, firing: int, total: int) -> str:
+        return f"전체 {total}개 중 {firing}개"
+
+    def person(self, mention: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{mention} 님") if mention else mention
+
+    def from_source(self, source: str) -> str:
+        return f"{source}에서 열기"
+
+    def announcement(
+        self, *, severity: Severity, name: Mrkdwn, status: Status, owner: Mrkdwn, service: Mrkdwn, blind: bool
+    ) -> Mrkdwn:
+        state = f"현재 상태는 '{self.status_name(status)}'입니다."
+        if owner and status is not Status.RESOLVED:
+            state += f" 담당자는 {owner}입니다."
+        elif status is Status.ACTIVE:
+            state += " 아직 담당자가 없습니다."
+        about = f" 서비스: {service}." if service else ""
+        cannot_see = " 데이터 소스를 읽을 수 없습니다." if blind else ""
+        return Mrkdwn(f"인시던트 {name} (심각도: {self.severity_name(severity)}). {state}{about}{cannot_see}")
+
+    def resolved_by(self, who: Who | None, at: Mrkdwn) -> Mrkdwn:
+        return joined(" · ", [self._named(who) if who else Mrkdwn(""), at])
+
+    def last_alert_at(self, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"마지막 알림 {at}")
+
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str) -> Mrkdwn:
+        by = _by(who)
+        match kind:
+            case EventKind.OPENED if reason == "resolved_unseen":
+                return Mrkdwn(f"이미 해결된 상태로 접수되었습니다 ({who.name})")
+            case EventKind.OPENED:
+                opened = (
+                    f"{by} 인시던트를 열었습니다" if who.is_person else f"{who.name} 알림으로 인시던트가 열렸습니다"
+                )
+                return Mrkdwn(f"{opened}{_firing(count)}")
+            case EventKind.JOINED:
+                return Mrkdwn(f"{_instances(count)} 추가로 발생했습니다 ({who.name})")
+            case EventKind.PARTLY_RESOLVED:
+                return Mrkdwn(f"{_instances(count)} 정상으로 돌아왔고, 나머지는 계속 발생 중입니다 ({who.name})")
+            case EventKind.SEVERITY_RAISED:
+                return Mrkdwn(f"{by} 심각도를 높였습니다{_to(severity)}")
+            case EventKind.BLIND:
+                return Mrkdwn(f"{by} 데이터를 읽지 못하고 있습니다")
+            case EventKind.SIGHT_RESTORED:
+                return Mrkdwn(f"{by} 데이터를 다시 읽을 수 있습니다")
+            case EventKind.ACKNOWLEDGED:
+                return Mrkdwn(f"{by} 확인했습니다")
+            case EventKind.UNACKNOWLEDGED:
+                return Mrkdwn(f"{by} 확인을 취소했습니다")
+            case EventKind.RESOLVED if reason == "all_instances_resolved":
+                return Mrkdwn(f"모두 정상으로 돌아와 자동으로 해결되었습니다 ({who.name})")
+            case EventKind.RESOLVED:
+                return Mrkdwn(f"{by} 해결했습니다{_because(reason)}")
+            case EventKind.REOPENED if reason == "new_occurrence_in_window":
+                return Mrkdwn(f"해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 ({who.name})")
+            case EventKind.REOPENED:
+                return Mrkdwn(f"{by} 다시 열었습니다{_because(reason)}")
+            case EventKind.NOTED:
+                return Mrkdwn(f"{by} 메모를 추가했습니다")
+            case EventKind.TRUNCATED:
+                lost = f"알림 {count}건이" if count else "일부 알림이"
+                return Mrkdwn(f"{lost} 잘려서 받지 못했습니다 ({who.name})")
+
+    def reopen_of(self, number: str) -> str:
+        return f"{number or '이'} 인시던트가 담당자 없이 다시 '미확인' 상태가 됩니다."
+
+    def acknowledge_of(self, name: str) -> str:
+        return f"확인: {name}"
+
+    def resolve_of(self, name: str) -> str:
+        return f"해결: {name}"
+
+    def reopen_button_of(self, name: str) -> str:
+        return f"다시 열기: {name}"
+
+    def details_of(self, name: str) -> str:
+        return f"자세히 보기: {name}"
+
+    def share_of(self, name: str) -> str:
+        return f"채널에 공유: {name}"
+
+    def resolve_title(self, number: str) -> str:
+        return f"{number} 해결" if number else "인시던트 해결"
+
+    def listing_title(self, total: int, *, only_open: bool) -> str:
+        return f"{'진행 중인 ' if only_open else ''}인시던트 {total}건"
+
+    def listing_rest(self, shown: int, total: int) -> str:
+        return f"전체 {total}건 중 가장 급한 {shown}건만 보여 드립니다."
+
+    def shared_by(self, who: Who) -> Mrkdwn:
+        return Mrkdwn(f"{_by(who)} 공유했습니다")
+
+    def done(self, action: Action, name: Mrkdwn) -> Mrkdwn:
+        match action:
+            case Action.ACKNOWLEDGE:
+                return Mrkdwn(f"확인했습니다. 이제 담당자입니다: {name}")
+            case Action.UNACKNOWLEDGE:
+                return Mrkdwn(f"확인을 취소했습니다. 이제 담당자가 없습니다: {name}")
+            case Action.RESOLVE:
+                return Mrkdwn(f"해결했습니다: {name}")
+            case Action.REOPEN:
+                return Mrkdwn(f"다시 열었습니다: {name}")
+
+    def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"이미 확인된 인시던트입니다: {name}{self._of(who, at)}. 변경된 내용은 없습니다.")
+
+    def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"이미 해결된 인시던트입니다: {name}{self._of(who, at)}.")
+
+    def already_unacknowledged(self, name: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"담당자가 없는 인시던트여서 취소할 확인이 없습니다: {name}")
+
+    def already_open(self, name: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"이미 열려 있는 인시던트입니다: {name}. 변경된 내용은 없습니다.")
+
+    def refused_resolved(self, name: Mrkdwn, action: Action) -> Mrkdwn:
+        return Mrkdwn(f"해결된 인시던트입니다: {name}. 먼저 다시 열어야 합니다 (요청: {self.action_name(action)}).")
+
+    def refused_other_open(self, name: Mrkdwn, other: Mrkdwn) -> Mrkdwn:
+        which = f": {other}" if other else ""
+        return Mrkdwn(
+            f"다시 열지 못했습니다: {name}. 같은 종류의 인시던트가 이미 열려 있으니 그쪽에서 처리해 주세요{which}"
+        )
+
+    def not_found(self, reference: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"해당하는 인시던트가 없습니다: {reference}")
+
+    def test_received(self, contact_point: Mrkdwn, source: str, at: Mrkdwn) -> Mrkdwn:
+        sender = f"{source} 컨택 포인트 {contact_point}" if contact_point else source
+        return Mrkdwn(f"{sender}에서 보낸 테스트 알림을 받았습니다 ({at}).")
+
+    def unknown_command(self, typed: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"모르는 명령입니다: {typed}")
+
+    def missing_reference(self, action: str) -> Mrkdwn:
+        return Mrkdwn(f"어느 인시던트인지 알려 주세요. {code(action)} 뒤에 번호가 필요합니다.")
+
+    def wrong_reference(self, typed: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"인시던트 번호(`42`)나 ID(`INC-…`) 형식이 아닙니다: {typed}")
+
+    def unknown_filter(self, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
+        return Mrkdwn(f"모르는 필터입니다: {typed}. 사용할 수 있는 필터: {joined(', ', allowed)}")
+
+    def unknown_value(self, name: Mrkdwn, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
+        if not allowed:
+            return Mrkdwn(f"필터에 값이 필요합니다: {name}")
+        return Mrkdwn(f"{name} 필터에 쓸 수 없는 값입니다: {typed}. 사용할 수 있는 값: {joined(', ', allowed)}")
+
+    def too_much(self, typed: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"명령 뒤에 붙은 내용을 이해하지 못했습니다: {typed}")
+
+    def did_you_mean(self, command: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"혹시 이 명령인가요? {command}")
+
+    def _named(self, who: Who) -> Mrkdwn:
+        return self.person(who.name) if who.is_person else who.name
+
+    def _of(self, who: Who | None, at: Mrkdwn) -> str:
+        said = joined(", ", [self._named(who) if who else Mrkdwn(""), at])
+        return f" ({said})" if said else ""
+
+
+def _by(who: Who) -> str:
+    return f"{who.name} 님이" if who.is_person else f"{who.name}에서"
+
+
+def _instances(count: int) -> str:
+    return f"인스턴스 {count}개가" if count else "일부 인스턴스가"
+
+
+def _firing(count: int) -> str:
+    return f" (발생 중인 인스턴스 {count}개)" if count else ""
+
+
+def _to(severity: str) -> str:
+    return f" → {safe(severity, 40)}" if severity else ""
+
+
+def _because(reason: str) -> str:
+    return f" ({safe(reason.replace('_', ' '), 80)})" if reason else ""
+
+
+KOREAN = Korean(
+    language="ko",
+    untitled="제목 없는 인시던트",
+    blind="관측 불가",
+    blind_explanation="관측 불가: 데이터 소스에서 데이터가 오지 않거나 오류가 발생하여 "
+    "지금도 문제가 계속되는지 알 수 없습니다. 복구된 것이 아닙니다.",
+    status="상태",
+    owner="담당자",
+    severity="심각도",
+    service="서비스",
+    namespace="네임스페이스",
+    cluster="클러스터",
+    phase="환경",
+    started="시작",
+    took="소요 시간",
+    firing="발생 중",
+    values="측정값",
+    first="최초",
+    latest="최근",
+    root_cause="근본 원인",
+    action_taken="조치 내용",
+    filed_as="인시던트 ID",
+    dashboard="대시보드",
+    panel="패널",
+    runbook="런북",
+    silence="사일런스",
+    alert_rule="알림 규칙",
+    acknowledge="확인",
+    resolve="해결…",
+    unacknowledge="확인 취소",
+    reopen="다시 열기",
+    details="자세히",
+    show="보기",
+    share="채널에 공유",
+    cancel="취소",
+    close="닫기",
+    reopen_question="이 인시던트를 다시 열까요?",
+    resolve_submit="해결",
+    root_cause_placeholder="무엇이 문제였나요?",
+    action_taken_placeholder="어떻게 조치했나요?",
+    notes_optional="둘 다 비워 두어도 됩니다. 적은 내용은 인시던트에 기록되고 카드에 표시됩니다.",
+    earlier_notes="이전 기록",
+    resolved_too_late="이미 해결됨",
+    your_notes="작성한 내용",
+    your_notes_kept="작성한 메모는 인시던트에 추가되었습니다.",
+    not_saved="저장되지 않음",
+    nothing_open="진행 중인 인시던트가 없습니다. 평온합니다. 🌱",
+    nothing_matches="조건에 맞는 인시던트가 없습니다.",
+    latest_alerts="최근 알림",
+    no_alerts="남아 있는 알림 기록이 없습니다.",
+    timeline="타임라인",
+    no_events="아직 기록이 없습니다.",
+    alert_firing="발생",
+    alert_resolved="해결",
+    narrow_down="다른 인시던트를 보려면 조건을 좁혀 주세요:",
+    help_title="Observer 도움말",
+    help_intro="Observer는 알림을 인시던트로 모아 줍니다. 카드의 버튼을 누르거나 다음과 같이 입력하세요:",
+    help_list="진행 중인 인시던트를 급한 순서로 보기",
+    help_filter="조건에 맞는 인시던트 보기",
+    help_show="최근 알림과 타임라인을 포함하여 자세히 보기",
+    help_acknowledge="확인하고 담당자 되기",
+    help_unacknowledge="확인 취소하기",
+    help_resolve="해결하기 (번호 뒤에 적은 내용은 조치 내용으로 기록)",
+    help_reopen="다시 열기",
+    help_help="이 도움말 보기",
+    help_filters="필터",
+    database_away="데이터베이스에 연결할 수 없습니다. 변경된 내용은 없습니다. 잠시 후 다시 시도해 주세요.",
+    internal_error="내부 오류가 발생하여 로그에 기록했습니다. 다시 시도하기 전에 인시던트 상태를 확인해 주세요.",
+    old_button="더 이상 읽을 수 없는 버튼입니다. 인시던트의 최신 메시지를 사용하거나 명령을 입력해 주세요.",
+    dialog_not_opened="Slack이 제때 대화 상자를 열지 못했습니다. 변경된 내용은 없습니다. 버튼을 다시 눌러 주세요.",
+    not_allowed="인시던트를 변경할 권한이 없습니다. 변경된 내용은 없습니다.",
+    shared="채널에 공유했습니다.",
+    test_title="테스트 알림 수신",
+    test_explanation="알림이 정상적으로 전달되었습니다. 인시던트는 열리지 않았습니다.",
+)

@@ -1,0 +1,272 @@
+"""Makes Slack show what the record says: claims a message that is behind, posts or edits it, keeps what came of it.
+
+Only this worker posts and edits. What a message shows is rendered from the record at that moment, so a storm on one
+incident is a handful of edits, and after any outage every card is right in the end. A first post whose outcome is not
+known is looked for in the channel's history before it is posted again.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.blocks.message import SlackMessage
+from bot.slack import Outcome, RateLimited, Rejected, Reports, Sent, Slack, Trouble, Unclear, Unreachable
+from db.database import Database
+from db.model.incident import Incident
+from db.model.message import Message, Step
+from db.model.pacing import Pace, back_off
+from db.transactions import lookup, telling
+
+_log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1.0
+"""Between two looks when nobody woke the worker: another replica may have recorded something."""
+
+MOST_WAIT_SECONDS = 60.0
+"""The longest pause after failures in a row; configuration errors wait up to `MOST_CONFIGURATION_SECONDS`."""
+
+MOST_CONFIGURATION_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What a message is to show now, and which version of the record that is."""
+
+    version: int
+    content: SlackMessage
+    over: bool = False  # what it is about is over: not worth posting anew when somebody deleted it
+
+
+Render = Callable[[Message, Incident | None], Face | None]
+
+
+class Delivery:
+    """The delivery worker; `turn` handles one message and may be called by several threads at once."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: Slack,
+        reports: Reports,
+        render: Render,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+        lease_seconds: float = telling.LEASE_SECONDS,
+        settle_seconds: float = telling.SETTLE_SECONDS,
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._reports = reports
+        self._render = render
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lease = lease_seconds
+        self._settle = settle_seconds
+        self._worker = secrets.token_hex(8)
+        self._lock = threading.Lock()
+        self._pace = Pace()
+
+    def turn(self) -> float:
+        """Handle one message that is behind; how long to wait before the next look, in seconds."""
+        message = self._claim()
+        if message is None:
+            return IDLE_SECONDS if self._quiet() else 0.1
+        face = self._face(message)
+        if face is None:
+            telling.abandon(self._database, message, "nothing to show")
+            return 0.0
+        match message.step:
+            case Step.LOOK:
+                self._look(message)
+            case Step.POST:
+                self._post(message, face)
+            case Step.EDIT:
+                self._edit(message, face)
+        return 0.0
+
+    # -- which message ------------------------------------------------------------------------------------------
+
+    def _claim(self) -> Message | None:
+        """Claim under the lock of the pace, so that two threads do not take the same token."""
+        with self._lock:
+            now = self._monotonic()
+            message = telling.claim(
+                self._database,
+                self._worker,
+                busy=self._pace.busy_channels(now),
+                may_edit=self._pace.may_edit(now),
+                lease_seconds=self._lease,
+                settle_seconds=self._settle,
+            )
+            if message is not None and message.step is Step.POST:
+                self._pace = self._pace.posted(message.channel, now)
+            elif message is not None and message.step is Step.EDIT:
+                self._pace = self._pace.edited(now)
+            return message
+
+    def _quiet(self) -> bool:
+        """Whether the pace holds nothing back at the moment."""
+        with self._lock:
+            now = self._monotonic()
+            return self._pace.may_edit(now) and not self._pace.busy_channels(now)
+
+    def _face(self, message: Message) -> Face | None:
+        incident = None
+        if message.incident_id is not None:
+            incident = lookup.read_incident(self._database, message.incident_id)
+            if incident is None:
+                return None
+        return self._render(message, incident)
+
+    # -- the three steps ----------------------------------------------------------------------------------------
+
+    def _post(self, message: Message, face: Face) -> None:
+        outcome = self._slack.post(message.channel, face.content.text, face.content.blocks, message.post_key)
+        if isinstance(outcome, Rejected) and outcome.trouble is Trouble.CONTENT:
+            self._blame_ourselves(message, outcome)
+            plain = _plain(face.content)
+            outcome = self._slack.post(message.channel, plain.text, plain.blocks, message.post_key)
+        match outcome:
+            case Sent(channel=channel, ts=ts):
+                self._reports.fine(message.channel)
+                telling.shown(self._database, message, face.version, channel, ts)
+                telling.learn(self._database, f"channel:{message.channel}", {"id": channel}, self._clock())
+                _log.info("message posted", extra=_ids(message) | {"version": face.version, "ts": ts})
+            case _:
+                self._not_posted(message, outcome)
+
+    def _edit(self, message: Message, face: Face) -> None:
+        outcome = self._slack.edit(
+            message.channel_id, message.ts, face.content.text, face.content.blocks, message.post_key
+        )
+        if isinstance(outcome, Rejected) and outcome.trouble is Trouble.CONTENT:
+            self._blame_ourselves(message, outcome)
+            plain = _plain(face.content)
+            outcome = self._slack.edit(message.channel_id, message.ts, plain.text, plain.blocks, message.post_key)
+        match outcome:
+            case Sent():
+                self._reports.fine(message.channel)
+                telling.shown(self._database, message, face.version, message.channel_id, message.ts)
+                _log.info("message edited", extra=_ids(message) | {"version": face.version})
+            case Rejected(trouble=Trouble.GONE, error=error):
+                self._replace_or_forget(message, face, error)
+            case RateLimited(retry_after=seconds):
+                with self._lock:
+                    self._pace = self._pace.edit_refused(self._monotonic(), seconds)
+                telling.not_sent(self._database, message, self._worker, "ratelimited", seconds, counts=False)
+                _log.warning("slack limits edits", extra=_ids(message) | {"retry_after": seconds})
+            case _:
+                self._later(message, outcome)  # an edit is rendered anew each time: sending it twice does no harm
+
+    def _look(self, message: Message) -> None:
+        """A post was begun and its outcome is not recorded: find it in the channel, or post it."""
+        channel = self._known_channel(message)
+        if isinstance(channel, str) and channel:
+            since = message.posting_since.timestamp() if message.posting_since else 0.0
+            found = self._slack.find(channel, message.post_key, since - 60)
+        else:
+            found = Rejected("channel_not_found", Trouble.CONFIGURATION) if channel == "" else channel
+        if isinstance(found, Sequence):
+            self._settle_found(message, str(channel), found)
+        elif isinstance(found, Rejected):
+            # The bot may not read the history: it cannot be verified, and a card that is missing is worse.
+            _log.error("cannot look for a message, posting it", extra=_ids(message) | {"error": found.error})
+            self._reports.trouble(f"history of {message.channel}", found.error, found.hint)
+            telling.not_sent(self._database, message, self._worker, f"unverified: {found.error}", 0.0)
+        else:
+            self._later(message, found)
+
+    def _settle_found(self, message: Message, channel: str, found: Sequence[str]) -> None:
+        if not found:
+            telling.not_sent(self._database, message, self._worker, "not found in history", 0.0)
+            _log.info("message was not posted after all", extra=_ids(message))
+            return
+        first, *doubles = found
+        for ts in doubles:
+            self._slack.delete(channel, ts)
+            _log.warning("deleted a double", extra=_ids(message) | {"ts": ts})
+        telling.shown(self._database, message, 0, channel, first, pause=0.0)  # the next turn edits it up to date
+        _log.info("message found again", extra=_ids(message) | {"ts": first})
+
+    # -- what else may come of it -------------------------------------------------------------------------------
+
+    def _not_posted(self, message: Message, outcome: Outcome) -> None:
+        if isinstance(outcome, RateLimited):
+            with self._lock:
+                self._pace = self._pace.post_refused(message.channel, self._monotonic(), outcome.retry_after)
+            telling.not_sent(self._database, message, self._worker, "ratelimited", outcome.retry_after, counts=False)
+            _log.warning("slack limits posts", extra=_ids(message) | {"retry_after": outcome.retry_after})
+        elif isinstance(outcome, Unclear):
+            pause = max(self._settle, back_off(message.attempts + 1, first=1.0, most=MOST_WAIT_SECONDS))
+            telling.unclear(self._database, message, self._worker, outcome.reason, pause)
+            _log.warning("outcome of a post is unclear", extra=_ids(message) | {"reason": outcome.reason})
+        else:
+            self._later(message, outcome)
+
+    def _later(self, message: Message, outcome: Outcome) -> None:
+        """Try again after a pause that grows with the failures in a row."""
+        attempts = message.attempts + 1
+        match outcome:
+            case RateLimited(retry_after=seconds):
+                pause, error = seconds, "ratelimited"
+            case Rejected(error=code, trouble=trouble, hint=hint):
+                error = code
+                most = MOST_CONFIGURATION_SECONDS if trouble is Trouble.CONFIGURATION else MOST_WAIT_SECONDS
+                pause = back_off(attempts, first=5.0, most=most)
+                self._reports.trouble(message.channel, code, hint)
+            case Unclear(reason=reason) | Unreachable(reason=reason):
+                error, pause = reason, back_off(attempts, first=1.0, most=MOST_WAIT_SECONDS)
+            case Sent():
+                raise AssertionError("a message that was sent needs no second try")
+        if message.step is Step.LOOK:
+            telling.unclear(self._database, message, self._worker, error, pause)
+        else:
+            telling.not_sent(self._database, message, self._worker, error, pause)
+        _log.warning("message waits", extra=_ids(message) | {"error": error, "seconds": pause, "attempts": attempts})
+
+    def _replace_or_forget(self, message: Message, face: Face, error: str) -> None:
+        """Somebody deleted the message: an open incident gets a new one, a closed one stays without."""
+        if face.over:
+            telling.abandon(self._database, message, error)
+        else:
+            telling.lost(self._database, message, error)
+        _log.warning("message is gone", extra=_ids(message) | {"error": error, "posted_anew": not face.over})
+
+    def _known_channel(self, message: Message) -> str | Outcome:
+        """The id of the message's channel: as Slack answered, as configured, or as its list says; empty if none."""
+        if message.channel_id:
+            return message.channel_id
+        if learned := telling.recall(self._database, f"channel:{message.channel}"):
+            return str(learned["id"])
+        if _is_channel_id(message.channel):
+            return message.channel
+        return self._slack.channel_id(message.channel)
+
+    def _blame_ourselves(self, message: Message, outcome: Rejected) -> None:
+        _log.error(
+            "slack refused our blocks, sending plain text",
+            extra=_ids(message) | {"error": outcome.error, "hint": outcome.hint},
+        )
+
+
+def _plain(content: SlackMessage) -> SlackMessage:
+    """The sentence of a message alone, for when Slack does not take its blocks."""
+    return SlackMessage(
+        content.text, [{"type": "section", "text": {"type": "plain_text", "text": content.text[:3000]}}]
+    )
+
+
+def _is_channel_id(channel: str) -> bool:
+    return len(channel) >= 9 and channel[0] in "CGD" and channel.isalnum() and channel.isupper()
+
+
+def _ids(message: Message) -> dict[str, Any]:
+    return {"slack_message": message.message_id, "kind": message.kind.value, "incident": message.incident_id or ""}

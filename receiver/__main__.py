@@ -1,0 +1,41 @@
+"""Runs Observer: `python -m receiver`, or `observer` once installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import uvicorn
+
+from db.env import SettingsError
+from receiver import logs
+from receiver.app import Settings, create_app
+
+
+def main() -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit status, 2 when the settings are wrong."""
+    try:
+        settings = Settings.from_env(os.environ)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logs.configure(settings.receiver.log_format)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.receiver.host,
+        port=settings.receiver.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A click is answered in three seconds; whatever takes longer at the end was given up by its sender.
+        timeout_graceful_shutdown=5,
+        # Alertmanager keeps connections open and may use one just when the server closes it.
+        timeout_keep_alive=75,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

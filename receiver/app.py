@@ -1,0 +1,173 @@
+"""The composition root: joins record, ears and voice into one Starlette application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from bot.app import build_bot
+from bot.settings import BotSettings
+from db.database import Database
+from db.env import Env
+from db.errors import RecordError, SchemaError
+from db.migrate import migrate
+from db.settings import DatabaseSettings
+from receiver.health import Health
+from receiver.settings import ReceiverSettings
+from receiver.sources.reading import read_alertmanager, read_grafana
+from receiver.webhooks import Webhook
+
+_log = logging.getLogger(__name__)
+
+WEBHOOK_THREADS = 8
+"""Webhooks recorded at once; more would only wait for the same locks and for the interpreter."""
+
+BACKGROUND_THREADS = 6
+"""Delivery workers, health and housekeeping that use the same pool as the webhooks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the program is told from outside."""
+
+    database: DatabaseSettings
+    receiver: ReceiverSettings
+    bot: BotSettings
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> Settings:
+        """Read the environment. Raises `SettingsError` with one message that names everything missing or wrong."""
+        env = Env(values)
+        database = DatabaseSettings.from_env(env)
+        receiver = ReceiverSettings.from_env(env)
+        bot = BotSettings.from_env(env)
+        env.finish()
+        assert receiver is not None  # noqa: S101 - it left a problem otherwise
+        assert bot is not None  # noqa: S101 - the same
+        return cls(database=database, receiver=receiver, bot=bot)
+
+
+def utc_now() -> datetime:
+    """The clock of the program."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
+    """Build the application; nothing is connected or started before its lifespan begins."""
+    # Two pools: a person who clicks is answered within Slack's three seconds or told that it failed; a webhook may
+    # wait for a database that restarts, because Grafana comes again only after group_interval (5 minutes).
+    background = Database(
+        settings.database,
+        pool_size=WEBHOOK_THREADS + BACKGROUND_THREADS,
+        statement_seconds=10.0,
+        lock_seconds=5,
+        patience_seconds=8.0,
+        connect_seconds=2,
+    )
+    interactive = Database(
+        settings.database,
+        pool_size=settings.bot.listener_threads,
+        statement_seconds=1.5,
+        lock_seconds=1,
+        patience_seconds=2.2,
+    )
+    policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
+    bot = build_bot(settings.bot, interactive=interactive, background=background, policy=policy, clock=clock)
+    health = Health(background, bot.report, _version())
+    limiter = anyio.CapacityLimiter(WEBHOOK_THREADS)
+
+    def webhook(source: str) -> Webhook:
+        grafana = source == "grafana"
+        return Webhook(
+            source=source,
+            read=read_grafana if grafana else read_alertmanager,
+            auth=settings.receiver.grafana_auth if grafana else settings.receiver.alertmanager_auth,
+            database=background,
+            policy=policy,
+            clock=clock,
+            limiter=limiter,
+            recorded=bot.wake,
+            max_body_bytes=settings.receiver.max_body_bytes,
+        )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            if not await _migrated(settings.database):
+                tasks.start_soon(_migrate_when_possible, settings.database)
+            await anyio.to_thread.run_sync(bot.start)
+            _log.info("observer started", extra={"version": _version()})
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(bot.stop)
+        interactive.close()
+        background.close()
+        _log.info("observer stopped")
+
+    routes = [
+        Route("/health", health.health, methods=["GET"]),
+        Route("/ready", health.ready, methods=["GET"]),
+        Route("/", health.information, methods=["GET"]),
+        *(
+            Route(f"/webhook/{source}{slash}", webhook(source).__call__, methods=["POST", "PUT"])
+            for source in ("grafana", "alertmanager")
+            for slash in ("", "/")  # a redirect would turn a sender's POST into a GET
+        ),
+        *bot.routes,
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _migrated(settings: DatabaseSettings) -> bool:
+    """Bring the tables up to date; False when the database is away. Raises `SchemaError` when they cannot be used."""
+    try:
+        await anyio.to_thread.run_sync(_migrate, settings)
+    except SchemaError:
+        raise
+    except RecordError as error:
+        _log.warning("database away at start", extra={"error": str(error)})
+        return False
+    return True
+
+
+async def _migrate_when_possible(settings: DatabaseSettings) -> None:
+    """Keep trying until the database is there; meanwhile webhooks answer 503 and `/ready` says why."""
+    while True:
+        await anyio.sleep(2)
+        try:
+            if await _migrated(settings):
+                return
+        except SchemaError as error:
+            _log.error("the schema cannot be used", extra={"error": str(error)})
+            await anyio.sleep(30)
+
+
+def _migrate(settings: DatabaseSettings) -> None:
+    """With a connection of its own: a migration may run for minutes, and nothing else may."""
+    database = Database(settings, pool_size=1, statement_seconds=600, lock_seconds=30, patience_seconds=3)
+    try:
+        migrate(database, patience_seconds=20)
+    finally:
+        database.close()
+
+
+def _version() -> str:
+    try:
+        return version_of("incident-observer")
+    except PackageNotFoundError:  # run from a folder without being installed
+        return "0"

@@ -1,0 +1,70 @@
+"""Whether the program is alive, whether it can work, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from db.database import Database
+from db.errors import RecordError
+from db.migrate import schema_state
+from db.transactions import telling
+
+Voice = Callable[[], Mapping[str, Any]]
+"""What the bot says of itself: whether Slack listens, and which configuration errors it reported."""
+
+
+class Health:
+    """The endpoints `/health`, `/ready` and `/`."""
+
+    def __init__(self, database: Database, voice: Voice, version: str) -> None:
+        self._database = database
+        self._voice = voice
+        self._version = version
+        self._limiter = anyio.CapacityLimiter(2)
+
+    async def health(self, request: Request) -> Response:
+        """Alive: 200 as long as the event loop turns."""
+        return JSONResponse({"status": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        """Ready: the database answers and has the right tables. Slack's problems are shown, and are no reason to stop
+        taking alerts."""
+        database = await anyio.to_thread.run_sync(self._look, limiter=self._limiter)
+        ready = database["problem"] == ""
+        content = {"status": "ready" if ready else "not ready", "database": database, "slack": dict(self._voice())}
+        return JSONResponse(content, status_code=200 if ready else 503)
+
+    async def information(self, request: Request) -> Response:
+        """What this service is and where its parts are."""
+        return JSONResponse(
+            {
+                "service": "Observer",
+                "version": self._version,
+                "about": "Turns Grafana and Alertmanager alerts into incidents that people handle in Slack.",
+                "endpoints": {
+                    "POST /webhook/grafana": "Grafana's webhook contact point",
+                    "POST /webhook/alertmanager": "Alertmanager's webhook receiver",
+                    "POST /slack/events": "Slack's clicks, commands and events",
+                    "GET /health": "alive",
+                    "GET /ready": "database and schema, and what Slack complains about",
+                },
+                "slack": dict(self._voice()),
+            }
+        )
+
+    def _look(self) -> dict[str, Any]:
+        try:
+            state = schema_state(self._database)
+            if state.problem:
+                return {"problem": state.problem, "schema": state.found}
+            behind, oldest = telling.backlog(self._database)
+        except RecordError as error:
+            return {"problem": f"{type(error).__name__}: {error}"}
+        waiting = {"messages": behind, "oldest": oldest.isoformat() if oldest else None}
+        return {"problem": "", "schema": state.found, "waiting_for_slack": waiting}

@@ -1,0 +1,152 @@
+"""The webhooks: check who posts, keep the bytes, record what they say, answer what happened."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from db.database import Database
+from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, RecordError, SchemaError, TooLarge
+from db.model.alert import Reading, Rejected, Unreadable
+from db.model.delivery import Delivery
+from db.model.policy import Policy
+from db.transactions import ingest
+from receiver.auth import Denied, Hmac, WebhookAuth
+
+_log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+"""What a source is told when the database is away; Alertmanager goes by its own back-off, Grafana by group_interval."""
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than `MAX_BODY_BYTES`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """One webhook path: `source` names it in the record until the body says more."""
+
+    source: str
+    read: Callable[[bytes], Reading]
+    auth: WebhookAuth
+    database: Database
+    policy: Policy
+    clock: Callable[[], datetime]
+    limiter: anyio.CapacityLimiter  # as many threads as the pool has connections for webhooks
+    recorded: Callable[[], None]  # called after a commit: there may be something to tell
+    max_body_bytes: int
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request; 2xx only after the commit."""
+        try:
+            return await self._answer(request)
+        except BodyTooLarge:
+            _log.warning("webhook body too large", extra={"source": self.source})
+            return _problem(413, "body", f"the body is larger than {self.max_body_bytes} bytes", close=True)
+        except ClientDisconnect:
+            _log.warning("webhook sender went away", extra={"source": self.source})
+            return _problem(400, "body", "the sender went away before the body was complete")
+
+    async def _answer(self, request: Request) -> Response:
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > self.max_body_bytes:
+            raise BodyTooLarge
+        # A signature covers the body; other credentials are checked before a byte of it is read.
+        signed = isinstance(self.auth, Hmac)
+        if not signed and (denied := self._denied(request, b"")):
+            return denied
+        body = await self._body(request)
+        if signed and (denied := self._denied(request, body)):
+            return denied
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("identity", ""):
+            return _problem(415, "Content-Encoding", f"{encoding[:40]!r} is not supported; send the body as it is")
+        delivery = Delivery(
+            request_id=secrets.token_bytes(16),
+            received_at=self.clock(),
+            source=self.source,
+            content_type=request.headers.get("content-type", ""),
+            body=body,
+        )
+        return await anyio.to_thread.run_sync(self._record, delivery, limiter=self.limiter)
+
+    def _denied(self, request: Request, body: bytes) -> Response | None:
+        decision = self.auth.check(request.headers, body, self.clock().timestamp())
+        if not isinstance(decision, Denied):
+            return None
+        _log.warning("webhook denied", extra={"source": self.source, "reason": decision.reason.value})
+        return _problem(401, "Authorization", "missing or wrong credentials", close=True)
+
+    async def _body(self, request: Request) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self.max_body_bytes:
+                raise BodyTooLarge
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _record(self, delivery: Delivery) -> Response:
+        """In a worker thread: read, one transaction, answer."""
+        try:
+            try:
+                reading = self.read(delivery.body)
+            except Unreadable as problem:
+                return self._keep_unreadable(delivery, problem)
+            answer = ingest.record_delivery(self.database, delivery, reading, self.policy, delivery.received_at)
+        except RecordError as error:
+            return self._not_recorded(error)
+        self.recorded()
+        _log.info("delivery recorded", extra={"source": reading.source, **_figures(answer)})
+        return JSONResponse({"status": "recorded", **answer})
+
+    def _keep_unreadable(self, delivery: Delivery, problem: Unreadable) -> Response:
+        number = ingest.record_unreadable(self.database, delivery, Rejected(problem.path, problem.reason))
+        _log.warning(
+            "delivery could not be read",
+            extra={"source": self.source, "delivery": number, "path": problem.path, "bytes": len(delivery.body)},
+        )
+        return _problem(422, problem.path, problem.reason, delivery=number)
+
+    def _not_recorded(self, error: RecordError) -> Response:
+        _log.error("delivery not recorded", extra={"source": self.source, "error": type(error).__name__})
+        if isinstance(error, TooLarge):
+            return _problem(413, "body", "too large for the database's max_allowed_packet; raise it to 64M")
+        if isinstance(error, DatabaseAway | Conflict | OutcomeUnknown | Interrupted | SchemaError):
+            return _problem(503, "database", "the database is away; nothing was recorded, send again", retry=True)
+        raise error
+
+
+def _figures(answer: dict[str, object]) -> dict[str, object]:
+    """What the log says of a delivery: numbers and ids."""
+    incidents: Any = answer.get("incidents", {})
+    alerts: Any = answer.get("alerts", {})
+    rejected: Any = answer.get("rejected", [])
+    figures = {name: len(ids) for name, ids in incidents.items()}
+    return {"delivery": answer.get("delivery"), **figures, **alerts, "rejected": len(rejected)}
+
+
+def _problem(
+    status: int, path: str, reason: str, *, delivery: int | None = None, retry: bool = False, close: bool = False
+) -> Response:
+    """An error that says what is wrong and where; Grafana shows 1024 bytes of it to who presses the Test button."""
+    content: dict[str, object] = {"status": "error", "path": path, "reason": reason}
+    if delivery is not None:
+        content["delivery"] = delivery
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if retry else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if close:
+        headers["Connection"] = "close"  # the rest of the body is not read
+    return JSONResponse(content, status_code=status, headers=headers)

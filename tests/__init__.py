@@ -1,0 +1,1 @@
+"""The tests: stories and properties, run against real servers."""

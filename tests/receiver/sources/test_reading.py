@@ -1,0 +1,276 @@
+"""A body is told by its shape, one bad alert does not cost the others, and nothing but `Unreadable` ever comes out."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.model.alert import Reading, Unreadable
+from receiver.sources.reading import read_alertmanager, read_grafana
+from tests.strategies import as_body, byte_bodies, grafana_bodies, json_bodies, json_values, unhurried
+
+Reader = Callable[[bytes], Reading]
+both_readers = pytest.mark.parametrize("read", [read_grafana, read_alertmanager])
+
+
+def alert(**changes: Any) -> dict[str, Any]:
+    """A small readable element of `alerts`."""
+    return {"status": "firing", "labels": {"alertname": "A"}, "fingerprint": "00000000000000aa", **changes}
+
+
+def body(*alerts: object, **changes: Any) -> bytes:
+    """A small readable body of Grafana."""
+    return as_body({"version": "1", "alerts": list(alerts), **changes})
+
+
+def error_of(read: Reader, request_body: bytes) -> str:
+    """What the reader says against a body."""
+    with pytest.raises(Unreadable) as caught:
+        read(request_body)
+    return str(caught.value)
+
+
+# Shapes
+
+
+@pytest.mark.parametrize(
+    ("version", "read", "source", "rule_uid"),
+    [
+        ("1", read_grafana, "grafana", "name:A"),
+        (1, read_grafana, "grafana", "name:A"),
+        ("4", read_grafana, "grafana", "am:A"),
+        (4, read_grafana, "grafana", "am:A"),
+        (None, read_grafana, "grafana", "name:A"),
+        ("2", read_grafana, "grafana", "name:A"),
+        ({}, read_grafana, "grafana", "name:A"),
+        ("4", read_alertmanager, "alertmanager", "am:A"),
+        (4, read_alertmanager, "alertmanager", "am:A"),
+        (None, read_alertmanager, "alertmanager", "am:A"),
+        ("5", read_alertmanager, "alertmanager", "am:A"),
+        ("1", read_alertmanager, "grafana", "name:A"),
+    ],
+)
+def test_the_version_decides_and_without_a_known_one_the_path(
+    version: object, read: Reader, source: str, rule_uid: str
+) -> None:
+    reading = read(body(alert(), version=version))
+    assert (reading.source, reading.alerts[0].source, reading.alerts[0].rule_uid) == (source, source, rule_uid)
+
+
+def test_a_body_without_version_is_of_grafana_where_only_grafana_writes_such_keys() -> None:
+    request_body = as_body({"alerts": [alert()], "orgId": 1})
+    assert read_alertmanager(request_body).source == "grafana"
+
+
+@both_readers
+@pytest.mark.parametrize(
+    ("value", "path", "says"),
+    [
+        ([], "$", "found an array"),
+        ([{"labels": {}}], "$", "found a list of alerts, as for Alertmanager's own API"),
+        ("text", "$", "found a text"),
+        (None, "$", "found null"),
+        (7, "$", "found a number"),
+        ({}, "$", "this looks like an empty object"),
+        ({"a": 1, "b\n": 2}, "$", 'this looks like an object with "a", "b\\n"'),
+        (dict.fromkeys("abcdefg"), "$", 'an object with "a", "b", "c", "d", "e", ...'),
+        ({"labels": {}, "status": "firing"}, "$", "a single alert outside of `alerts`"),
+        ({"alerts": [{"id": 1}], "version": "1.0"}, "$", 'this looks like an object with "alerts", "version"'),
+        ({"alerts": ["x"]}, "$", 'this looks like an object with "alerts"'),
+        ({"alerts": {}, "orgId": 1}, "$", 'this looks like an object with "alerts", "orgId"'),
+        ({"alerts": [], "version": "1"}, "alerts", "expected at least one alert, found none"),
+        ({"alerts": []}, "alerts", "expected at least one alert, found none"),
+        ({"alerts": None, "version": "4"}, "alerts", "expected an array, found null"),
+        ({"version": "1"}, "alerts", "expected an array, found nothing"),
+        ({"alerts": {}, "version": "1"}, "alerts", "expected an array, found an object"),
+    ],
+)
+def test_what_is_no_webhook_body_is_refused_with_what_was_expected(
+    read: Reader, value: object, path: str, says: str
+) -> None:
+    message = error_of(read, as_body(value))
+    assert message.startswith(f"{path}: expected ")
+    assert message.endswith(says)
+
+
+def test_unknown_keys_are_ignored_and_kept() -> None:
+    reading = read_grafana(body(alert(enrichments={"new": [1, {"deep": True}]}), somethingNew={"a": 1}))
+    assert json.loads(reading.alerts[0].raw)["enrichments"] == {"new": [1, {"deep": True}]}
+
+
+@pytest.mark.parametrize(
+    ("given", "truncated"), [(0, 0), (3, 3), (-1, 0), ("2", 0), (None, 0), (2.5, 0), (float("nan"), 0), ([], 0)]
+)
+def test_truncated_alerts_are_a_count_or_none(given: object, truncated: int) -> None:
+    assert read_grafana(body(alert(), truncatedAlerts=given)).truncated == truncated
+
+
+@pytest.mark.parametrize(
+    ("escaped", "receiver"),
+    [
+        ("plain", "plain"),
+        (r"a\.b\+c\*d\?e\(f\)g\|h\[i\]j\{k\}l\^m\$n\\o", r"a.b+c*d?e(f)g|h[i]j{k}l^m$n\o"),
+        (r"no escape: \d \-", r"no escape: \d \-"),
+        (r"\\\.", r"\."),
+        (7, ""),
+        (None, ""),
+    ],
+)
+def test_a_receiver_is_unescaped_as_go_escapes_it(escaped: object, receiver: str) -> None:
+    assert read_grafana(body(alert(), receiver=escaped)).receiver == receiver
+
+
+# One bad alert among good ones
+
+
+@both_readers
+@pytest.mark.parametrize(
+    ("element", "path", "reason"),
+    [
+        (None, "alerts[1]", "expected an object, found null"),
+        ("x", "alerts[1]", "expected an object, found a text"),
+        ({}, "alerts[1].status", "expected a text, found nothing"),
+        (alert(status=None), "alerts[1].status", "expected a text, found null"),
+        (alert(status="suppressed"), "alerts[1].status", 'expected "firing" or "resolved", found "suppressed"'),
+        ({"status": "firing"}, "alerts[1].labels", "expected an object, found nothing"),
+        (alert(labels=["a"]), "alerts[1].labels", "expected an object, found an array"),
+        (alert(labels={"service": {}}), "alerts[1].labels.service", "expected a text, found an object"),
+        (alert(labels={"a.b": []}), 'alerts[1].labels["a.b"]', "expected a text, found an array"),
+        (alert(annotations="x"), "alerts[1].annotations", "expected an object, found a text"),
+        (alert(startsAt="now"), "alerts[1].startsAt", 'expected a time as in RFC 3339, found "now"'),
+        (alert(startsAt=5), "alerts[1].startsAt", "expected a text, found a number"),
+        (
+            alert(status="resolved", endsAt="9999-12-31T23:59:59Z"),
+            "alerts[1].endsAt",
+            'expected a time between 1970 and 2100, found "9999-12-31T23:59:59Z"',
+        ),
+        (alert(extra="x" * 2**20), "alerts[1]", "larger than 1 MiB (1,048,665 bytes of JSON text)"),
+        (alert(extra=json.loads("[" * 60 + "]" * 60)), "alerts[1]", "nested deeper than 31 levels"),
+    ],
+)
+def test_an_unreadable_alert_is_named_and_does_not_cost_the_others(
+    read: Reader, element: object, path: str, reason: str
+) -> None:
+    version = "1" if read is read_grafana else "4"
+    reading = read(body(alert(), element, alert(), version=version))
+    assert len(reading.alerts) == 2
+    assert [(rejected.path, rejected.reason) for rejected in reading.rejected] == [(path, reason)]
+
+
+def test_when_no_alert_is_readable_the_body_is_not() -> None:
+    assert error_of(read_grafana, body(alert(status="x"))) == (
+        'alerts[0].status: expected "firing" or "resolved", found "x"'
+    )
+    assert error_of(read_grafana, body({}, None, alert(labels=1))) == (
+        "alerts[0].status: expected a text, found nothing (none of the 3 alerts can be read)"
+    )
+
+
+def test_equal_fingerprints_in_one_body_are_kept_in_order() -> None:
+    reading = read_grafana(body(alert(status="firing"), alert(status="resolved"), alert(status="firing")))
+    assert [found.state for found in reading.alerts] == ["firing", "resolved", "firing"]
+    assert {found.fingerprint for found in reading.alerts} == {"00000000000000aa"}
+
+
+def test_a_storm_of_five_thousand_alerts_in_one_body_is_read() -> None:
+    reading = read_grafana(body(*(alert(labels={"alertname": "Storm", "pod": f"p-{n}"}) for n in range(5_000))))
+    assert [found.labels["pod"] for found in reading.alerts] == [f"p-{n}" for n in range(5_000)]
+
+
+def test_a_label_of_100_kilobytes_is_kept_whole_and_the_names_stay_short() -> None:
+    long = "경보" * 50_000
+    (found,) = read_grafana(body(alert(labels={"alertname": long}, annotations={"summary": long}))).alerts
+    assert found.labels["alertname"] == long
+    assert len(found.alertname) == len(found.rule_uid) == 255
+    assert found.rule_uid.startswith("name:경보")
+    assert len(found.summary) == 3_000
+
+
+# Properties
+
+
+def attempt(read: Reader, request_body: bytes) -> Reading | Unreadable:
+    """The reading, or the error as a value."""
+    try:
+        return read(request_body)
+    except Unreadable as error:
+        return error
+
+
+def follow(value: Any, path: str) -> Any:
+    """What stands at a path of a JSON document; None where nothing stands."""
+    for key, index, quoted in re.findall(r'([^.\[\]"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]', path):
+        if index:
+            value = value[int(index)]
+        else:
+            value = value.get(json.loads(quoted) if quoted else key) if isinstance(value, dict) else None
+    return value
+
+
+@unhurried
+@given(byte_bodies | json_bodies | st.builds(lambda value: as_body({"version": "1", "alerts": value}), json_values))
+def test_whatever_is_sent_is_read_or_unreadable(request_body: bytes) -> None:
+    for read in (read_grafana, read_alertmanager):
+        outcome = attempt(read, request_body)
+        assert outcome.reason if isinstance(outcome, Unreadable) else outcome.alerts
+
+
+@unhurried
+@given(st.dictionaries(st.sampled_from(["evalMatches", "ruleId", "ruleName", "state", "tags", "orgId"]), json_values))
+def test_whatever_looks_like_a_legacy_body_is_read_or_unreadable(value: dict[str, Any]) -> None:
+    outcome = attempt(read_grafana, as_body({"state": "ok", "ruleId": 1, **value}))
+    assert outcome.reason if isinstance(outcome, Unreadable) else outcome.alerts
+
+
+@unhurried
+@given(grafana_bodies())
+def test_every_alert_of_a_grafana_body_is_readable_and_clean(value: dict[str, Any]) -> None:
+    reading = read_grafana(as_body(value))
+    assert [place.path for place in reading.rejected if "nested" not in place.reason] == []
+    assert len(reading.alerts) + len(reading.rejected) == len(value["alerts"])
+    for found in reading.alerts:
+        for text in (found.raw, found.summary, found.rule_uid, *found.labels, *found.labels.values()):
+            text.encode()
+            assert "\x00" not in text
+        assert 0 < len(found.rule_uid) <= 255
+        assert re.fullmatch("[0-9a-f]{16}", found.fingerprint)
+        assert all(math.isfinite(number) for number in found.values.values())
+        assert not {"", "[no value]", "<no value>"} & {*found.labels.values(), *found.annotations.values()}
+        for link in (found.links.source, found.links.dashboard, found.links.panel, found.links.silence):
+            assert link == "" or link.startswith(("http://grafana.example:3000/", "https://grafana.example/"))
+
+
+WRECKS: dict[str, list[object]] = {
+    "status": [None, 1, [], "gone", ""],
+    "labels": [1, "x", [], {"service": {}}, {"a.b": [1]}],
+    "annotations": [1, "x", []],
+    "startsAt": [1, "tomorrow", "1492-10-12T00:00:00Z", {}],
+}
+
+
+@unhurried
+@given(grafana_bodies(least=2), st.data())
+def test_the_path_of_a_rejected_alert_leads_to_what_is_wrong(value: dict[str, Any], data: st.DataObject) -> None:
+    for element in value["alerts"]:
+        element["extra"] = None  # which may be nested too deep, and is not what is tried here
+    broken = copy.deepcopy(value)
+    chosen = data.draw(st.sets(st.integers(0, len(value["alerts"]) - 2), min_size=1))
+    wrong = {}
+    for index in chosen:
+        name = data.draw(st.sampled_from(sorted(WRECKS)))
+        wrong[index] = broken["alerts"][index][name] = data.draw(st.sampled_from(WRECKS[name]))
+    reading = read_grafana(as_body(broken))
+    assert [rejected.path.split("]")[0] for rejected in reading.rejected] == [f"alerts[{n}" for n in sorted(chosen)]
+    for rejected, index in zip(reading.rejected, sorted(chosen), strict=True):
+        found = follow(broken, rejected.path)
+        assert found == wrong[index] or found in wrong[index].values()
+    whole = read_grafana(as_body(value)).alerts
+    assert reading.alerts == tuple(found for n, found in enumerate(whole) if n not in chosen)

@@ -1,0 +1,1 @@
+"""The real servers and programs that the tests run against."""
