@@ -322,10 +322,7 @@ _ADDRESS = re.compile(r"<((?:https?|mailto):[^<>|]*)(?:\|[^<>]*)?>")
 def understand(text: str, name: str = "/incident") -> Command:
     """What was typed behind the command's name. Upper and lower case and extra spaces do not matter."""
     words = _words(text)
-    if not words:
-        return ListOpen()
-    asked = _Asked(text.strip(), name, words)
-    return asked.understood()
+    return _Asked(text, name, words).understood() if words else ListOpen()
 
 
 def typed(text: str) -> str:
@@ -495,7 +492,7 @@ class _Asked:
         self, problem: Problem, form: str, subject: str, *, filter_name: str = "", allowed: tuple[str, ...] = ()
     ) -> Misunderstood:
         return Misunderstood(
-            text=typed(self.text),
+            text=typed(self.text).strip(),
             nearest=f"{self.name} {form}",
             problem=problem,
             subject=typed(subject),

@@ -25,7 +25,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NewType
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 Mrkdwn = NewType("Mrkdwn", str)
 """Markup that Slack may read: everything untrusted in it is escaped."""
@@ -146,7 +146,10 @@ def link(url: str, label: str) -> Mrkdwn:
 
 
 def web_address(url: str) -> str:
-    """The address with everything percent-encoded that would end a link; empty when it is not http or https."""
+    """The address with everything percent-encoded that would end a link; empty when it is not http or https.
+
+    A name and password in it are left out: they are either a secret or a disguise.
+    """
     address = clean(url).strip()
     try:
         parts = urlsplit(address)
@@ -155,6 +158,8 @@ def web_address(url: str) -> str:
         return ""
     if parts.scheme not in ("http", "https") or not host:
         return ""
+    if "@" in parts.netloc:
+        address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     return quote(address, safe=_URL_SAFE)
 
 

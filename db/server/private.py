@@ -270,8 +270,9 @@ class PrivateServer:
         init.touch(mode=0o600)
         init.write_text(_accounts(self.user, self.password, self.database), "utf-8")
         self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for leftover in (self.socket, self.home / "ready.pid", self.home / "server.pid"):
-            leftover.unlink(missing_ok=True)
+        # whoever wrote these is gone, as our lock shows; MySQL would take the zombie of a killed server for a live one
+        for leftover in (self.socket, f"{self.socket}.lock", self.home / "ready.pid", self.home / "server.pid"):
+            Path(leftover).unlink(missing_ok=True)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.unlink()
         with self.log.open("ab") as log:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from db.columns import cut, cut_bytes, to_json
 from db.database import Transaction
 from db.model.alert import AlertState
 from db.model.grouping import Recorded
 from db.model.identity import IncidentId
 from db.model.incident import RecordedAlert
 from db.queries import query
-from db.store.columns import cut, cut_bytes, to_json
 
 
 def insert(tx: Transaction, recorded: Sequence[Recorded], delivery_id: int, received_at: datetime) -> None:

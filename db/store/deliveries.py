@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from db.columns import cut, cut_bytes, from_json, to_json
 from db.database import Transaction
 from db.model.delivery import Delivery, Packed
 from db.queries import query
-from db.store.columns import cut, cut_bytes, from_json, to_json
 
 
 def insert(tx: Transaction, delivery: Delivery, packed: Packed, *, truncated: int = 0, problem: str = "") -> int:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
+from db.columns import cut, cut_bytes, from_json, to_json
 from db.database import Row, Transaction
 from db.model.alert import Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
 from db.model.incident import Filter, Incident, Severity, Status
 from db.queries import query
-from db.store.columns import cut, cut_bytes, from_json, to_json
 
 
 def lock_keys(tx: Transaction, keys: Iterable[IncidentKey]) -> None:

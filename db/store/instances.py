@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.alert import AlertKind, AlertState
 from db.model.grouping import InstanceName
 from db.model.identity import IncidentId, IncidentKey
 from db.model.incident import Instance
 from db.queries import query
-from db.store.columns import cut, from_json, to_json
 
 
 def current(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Iterable[str]) -> dict[InstanceName, Instance]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import IncidentId
 from db.model.incident import Incident
 from db.model.message import Message, MessageKind, card_key
 from db.queries import query
-from db.store.columns import cut, from_json, to_json
 
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
 """Due now, whatever the clock of this process says: leases and pauses go by the clock of the database."""

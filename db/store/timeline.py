@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, EventKind, Status
 from db.queries import query
-from db.store.columns import cut, from_json, to_json
 
 
 def append(tx: Transaction, events: Sequence[Event]) -> None:

@@ -1,0 +1,1 @@
+"""What Observer says, and how foreign text gets into it."""
