@@ -453,6 +453,9 @@ class _Asked:
                 return replace(nothing, statuses=_STATUSES[name])
             if name in _SEVERITIES:
                 return replace(nothing, severities=_SEVERITIES[name])
+            if (reference := _reference(word)) is not None:
+                form = f"show {_shown(reference)}"
+                return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
             near = _nearest(name, _BARE)
             return self._wrong(Problem.UNKNOWN_FILTER, f"list {near}".strip(), word, allowed=_named(_FILTERS))
         if name not in _FILTERS:

@@ -95,7 +95,7 @@ def misunderstood(wrong: Misunderstood, words: Words, *, command: str = "/incide
     hint = _problem(wrong, words)
     if wrong.nearest == f"{command} help":
         return help_message(words, command, hint)
-    return sentence(joined(" ", [hint, words.did_you_mean(code(wrong.nearest))]))
+    return sentence(joined("\n", [hint, words.did_you_mean(code(wrong.nearest))]))
 
 
 def test_received(words: Words, *, contact_point: str, source: str, at: datetime) -> SlackMessage:

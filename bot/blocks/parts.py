@@ -243,8 +243,18 @@ def last_change(incident: Incident, words: Words) -> Mrkdwn:
     """Who changed it last, how and when; empty when that is not known."""
     if incident.last_change_by is None or not any(incident.last_change == kind for kind in EventKind):
         return Mrkdwn("")
-    line = words.event(EventKind(incident.last_change), who(incident.last_change_by), count=0, severity="", reason="")
+    kind, by = EventKind(incident.last_change), incident.last_change_by
+    line = words.event(kind, who(by), count=0, severity="", reason=_usual_reason(kind, by))
     return joined(" · ", [line, at_or_empty(incident.last_change_at)])
+
+
+def _usual_reason(kind: EventKind, by: Actor) -> str:
+    """Why a source changes a status: the incident does not keep the reason of its last event."""
+    if by.kind is ActorKind.SOURCE and kind is EventKind.RESOLVED:
+        return "all_instances_resolved"
+    if by.kind is ActorKind.SOURCE and kind is EventKind.REOPENED:
+        return "new_occurrence_in_window"
+    return ""
 
 
 # -- buttons -----------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class Arguments:
             return None
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise SlackError(code) from None
 
 
@@ -85,7 +85,7 @@ async def read(request: Request) -> Arguments:
             return Arguments(values)
         try:
             parsed = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise SlackError("invalid_json") from None
         if not isinstance(parsed, dict):
             raise SlackError("json_not_object")

@@ -176,9 +176,7 @@ _ELEMENT_KEYS: dict[str, tuple[str, ...]] = {
     "rich_text_input": ("action_id", "initial_value", "dispatch_action_config", "focus_on_load", "placeholder"),
     "file_input": ("action_id", "filetypes", "max_files"),
     "workflow_button": ("action_id", "text", "workflow", "style", "accessibility_label"),
-    **{
-        kind: ("action_id", "placeholder", "confirm", "focus_on_load", *keys) for kind, keys in _SELECT_KEYS.items()
-    },
+    **{kind: ("action_id", "placeholder", "confirm", "focus_on_load", *keys) for kind, keys in _SELECT_KEYS.items()},
 }
 _VIEW_KEYS = {
     "modal": frozenset(
@@ -412,9 +410,7 @@ class _Lint:
             case "header" if "text" in block:
                 self.text(block["text"], f"{here}/text", HEADER_TEXT, PLAIN)
             case "actions" if "elements" in block:
-                for index, element in enumerate(
-                    self.items(block["elements"], f"{here}/elements", 1, ACTIONS_ELEMENTS)
-                ):
+                for index, element in enumerate(self.items(block["elements"], f"{here}/elements", 1, ACTIONS_ELEMENTS)):
                     self.element(element, f"{here}/elements/{index}", IN_ACTIONS)
             case "context" if "elements" in block:
                 self.context(block["elements"], f"{here}/elements")

@@ -1,8 +1,8 @@
 """How a method of the Web API says no.
 
-    SlackError             a Web API method refuses; becomes {"ok": false, "error": …}
-    └── TooFast            the same with HTTP 429 and Retry-After
-    ControlError           a request to /control/… makes no sense; becomes HTTP 4xx with one sentence
+SlackError             a Web API method refuses; becomes {"ok": false, "error": …}
+└── TooFast            the same with HTTP 429 and Retry-After
+ControlError           a request to /control/… makes no sense; becomes HTTP 4xx with one sentence
 """
 
 from __future__ import annotations

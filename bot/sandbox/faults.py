@@ -60,8 +60,8 @@ class Faults:
 
     def add(self, wanted: dict[str, Any]) -> Fault:
         """Order one; `wanted` is the JSON body of POST /control/faults."""
-        kind = wanted.get("kind")
-        how = wanted.get("how", "close")
+        kind: Any = wanted.get("kind")
+        how: Any = wanted.get("how", "close")
         times = wanted.get("times")
         if kind not in get_args(Kind):
             raise ControlError(f"kind must be one of {', '.join(get_args(Kind))}, not {kind!r}")

@@ -1,4 +1,4 @@
-"""What the workspace holds: people, channels, messages, open views, and what may still be used (triggers, response URLs)."""
+"""What the workspace holds: people, channels, messages, views, and rights that run out (triggers, response URLs)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 
+from bot.sandbox.blocks import elements_of
 from bot.sandbox.errors import SlackError
 from bot.sandbox.settings import Person, SandboxSettings
 
@@ -132,7 +133,7 @@ class OpenView:
             "id": self.id,
             "team_id": TEAM_ID,
             "type": body["type"],
-            "blocks": _with_block_ids(body["blocks"]),
+            "blocks": with_block_ids(body["blocks"]),
             "private_metadata": body.get("private_metadata", ""),
             "callback_id": body.get("callback_id", ""),
             "state": {"values": deepcopy(self.state)},
@@ -309,11 +310,11 @@ class Workspace:
         """Post; the oldest message of a full channel goes."""
         attachments = rest.pop("attachments", [])
         message = Message(
-            self.next_ts(), channel.id, user, text, _with_block_ids(blocks), attachments, at=self.now(), **rest
+            self.next_ts(), channel.id, user, text, with_block_ids(blocks), attachments, at=self.now(), **rest
         )
         for attachment in message.attachments:
             if "blocks" in attachment:
-                attachment["blocks"] = _with_block_ids(attachment["blocks"])
+                attachment["blocks"] = with_block_ids(attachment["blocks"])
         channel.messages[message.ts] = message
         if len(channel.messages) > self.settings.messages_per_channel:
             del channel.messages[next(iter(channel.messages))]
@@ -326,7 +327,7 @@ class Workspace:
         del message.history[:-200]
         message.edits += 1
         for name, value in new.items():
-            setattr(message, name, _with_block_ids(value) if name == "blocks" else value)
+            setattr(message, name, with_block_ids(value) if name == "blocks" else value)
         self.changes.bump()
 
     def delete_message(self, message: Message) -> None:
@@ -338,9 +339,7 @@ class Workspace:
         self, channel: str, user: str, text: str, blocks: list[Json], attachments: list[Json], by_app: bool = True
     ) -> Ephemeral:
         """Show something to one person."""
-        shown = Ephemeral(
-            self.next_ts(), channel, user, text, _with_block_ids(blocks), attachments, self.now(), by_app
-        )
+        shown = Ephemeral(self.next_ts(), channel, user, text, with_block_ids(blocks), attachments, self.now(), by_app)
         self.ephemerals.append(shown)
         self.changes.bump()
         return shown
@@ -406,7 +405,7 @@ class Workspace:
         name = self.next_id("V")
         view = OpenView(name, user, body, self.new_hash(), stack[0].id if stack else name)
         view.previous = stack[-1].id if stack else None
-        view.body["blocks"] = _with_block_ids(view.body["blocks"])
+        view.body["blocks"] = with_block_ids(view.body["blocks"])
         stack.append(view)
         self.changes.bump()
         return view
@@ -414,7 +413,7 @@ class Workspace:
     def replace_view(self, view: OpenView, body: Json) -> None:
         """Show something else in its place; what was typed into inputs that stay is kept by the client."""
         view.body, view.hash = body, self.new_hash()
-        view.body["blocks"] = _with_block_ids(view.body["blocks"])
+        view.body["blocks"] = with_block_ids(view.body["blocks"])
         view.errors, view.failure = {}, None
         self.changes.bump()
 
@@ -432,12 +431,11 @@ class Workspace:
         return f"{int(self.now())}.{secrets.token_hex(4)}"
 
 
-def _with_block_ids(blocks: list[Json]) -> list[Json]:
+def with_block_ids(blocks: list[Json]) -> list[Json]:
     """Slack gives every block (and element) without an identifier a random one."""
     for block in blocks:
         block.setdefault("block_id", secrets.token_urlsafe(4))
-        for element in [*(block.get("elements") or []), block.get("accessory"), block.get("element")]:
-            if isinstance(element, dict) and element.get("type") not in (None, "image", "mrkdwn", "plain_text"):
-                if block.get("type") != "rich_text":
-                    element.setdefault("action_id", secrets.token_urlsafe(4))
+        for element in elements_of(block):
+            if element.get("type") != "image":
+                element.setdefault("action_id", secrets.token_urlsafe(4))
     return blocks

@@ -151,10 +151,10 @@ class English(Words):
                 return Mrkdwn(f"{name} is open again.")
 
     def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"{name} was already acknowledged{_by_at(who, at)}. Nothing was changed.")
+        return Mrkdwn(f"{name} was already acknowledged{_by_when(who, at)}. Nothing was changed.")
 
     def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"{name} was already resolved{_by_at(who, at)}.")
+        return Mrkdwn(f"{name} was already resolved{_by_when(who, at)}.")
 
     def already_unacknowledged(self, name: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{name} is active and nobody owns it: there is nothing to take back.")
@@ -223,8 +223,8 @@ def _because(reason: str) -> str:
     return f" ({safe(reason.replace('_', ' '), 80)})" if reason else ""
 
 
-def _by_at(who: Who | None, at: Mrkdwn) -> str:
-    return (f" by {who.name}" if who else "") + (f" at {at}" if at else "")
+def _by_when(who: Who | None, at: Mrkdwn) -> str:
+    return (f" by {who.name}" if who else "") + (f" ({at})" if at else "")
 
 
 ENGLISH = English(

@@ -160,7 +160,7 @@ def web_address(url: str) -> str:
         return ""
     if "@" in parts.netloc:
         address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return quote(address, safe=_URL_SAFE)
+    return parts.scheme + quote(address[len(parts.scheme) :], safe=_URL_SAFE)
 
 
 def cut(text: Mrkdwn, limit: int) -> Mrkdwn:

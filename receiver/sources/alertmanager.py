@@ -15,7 +15,7 @@ SOURCE = "alertmanager"
 _PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def read_alert(element: Wild, source: str, group_key: str, external_url: str) -> Alert:
+def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Alert:
     """The alert in one element of `alerts`; `Unreadable` names the place when labels, state or a time are wrong.
 
     Alertmanager knows no rules, so the name of the alert stands for the rule: `am:<alertname>`. `generatorURL` would
@@ -23,6 +23,7 @@ def read_alert(element: Wild, source: str, group_key: str, external_url: str) ->
     UID of its rule, so that it means the same rule on both ways.
     """
     state = fields.state_of(element.get("status"))
+    raw = element.stored()  # first of all, because it bounds the work that follows
     all_labels = element.get("labels").texts()
     labels = fields.meaningful(all_labels)
     annotations = fields.meaningful(fields.annotation_texts(element.get("annotations")))
@@ -30,7 +31,7 @@ def read_alert(element: Wild, source: str, group_key: str, external_url: str) ->
     fingerprint = fields.fingerprint(element, all_labels, "")  # nothing was stripped here, so nothing has to be added
     kind, alertname = fields.kind_and_name(labels)
     from_grafana = source == grafana.SOURCE
-    if from_grafana and grafana.is_test(element, group_key, uid, alertname, fingerprint):
+    if from_grafana and grafana.is_test(element, tested, uid, alertname, fingerprint):
         kind = AlertKind.TEST
     # A Grafana that speaks this dialect gives its own address as externalURL, and has no such silence form there.
     form = "" if from_grafana and (uid or kind is AlertKind.TEST) else external_url
@@ -55,7 +56,7 @@ def read_alert(element: Wild, source: str, group_key: str, external_url: str) ->
             runbook=fields.runbook_of(annotations),
             silence=fields.web_address(element.get("silenceURL").text_or("")) or silence_form(form, all_labels),
         ),
-        raw=element.stored(),
+        raw=raw,
     )
 
 

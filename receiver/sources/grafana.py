@@ -17,19 +17,21 @@ _TEST_NAME = "TestAlert"
 _TEST_GROUP_KEY = re.compile(r"[^{}]+-([0-9a-f]{16})-[0-9]+")
 
 
-def read_alert(element: Wild, group_key: str) -> Alert:
+def read_alert(element: Wild, tested: str) -> Alert:
     """The alert in one element of `alerts`; `Unreadable` names the place when labels, state or a time are wrong.
 
-    What only decorates (values, links) is left out when it is not what it should be.
+    What only decorates (values, links) is left out when it is not what it should be. `tested` is the fingerprint that
+    `tested_fingerprint` has found for the body.
     """
     state = fields.state_of(element.get("status"))
+    raw = element.stored()  # first of all, because it bounds the work that follows
     all_labels = element.get("labels").texts()
     labels = fields.meaningful(all_labels)
     annotations = fields.meaningful(fields.annotation_texts(element.get("annotations")))
     uid = fields.grafana_rule_uid(element, all_labels)
     fingerprint = fields.fingerprint(element, all_labels, uid)
     kind, alertname = fields.kind_and_name(labels)
-    if is_test(element, group_key, uid, alertname, fingerprint):
+    if is_test(element, tested, uid, alertname, fingerprint):
         kind = AlertKind.TEST
     return Alert(
         source=SOURCE,
@@ -53,11 +55,17 @@ def read_alert(element: Wild, group_key: str) -> Alert:
             runbook=fields.runbook_of(annotations),
             silence=fields.web_address(element.get("silenceURL").text_or("")),
         ),
-        raw=element.stored(),
+        raw=raw,
     )
 
 
-def is_test(element: Wild, group_key: str, uid: str, alertname: str, fingerprint: str) -> bool:
+def tested_fingerprint(group_key: str) -> str:
+    """The fingerprint of the alert that a Test button has made, by the group key of its body; else an empty text."""
+    match = _TEST_GROUP_KEY.fullmatch(group_key)
+    return match[1] if match else ""
+
+
+def is_test(element: Wild, tested: str, uid: str, alertname: str, fingerprint: str) -> bool:
     """Whether the Test button of a contact point made this alert: it belongs to no rule and is never resolved."""
     if fingerprint == _TEST_FINGERPRINT:
         return True
@@ -65,5 +73,4 @@ def is_test(element: Wild, group_key: str, uid: str, alertname: str, fingerprint
         return False
     if alertname == _TEST_NAME and not element.get("generatorURL").text_or(""):
         return True
-    match = _TEST_GROUP_KEY.fullmatch(group_key)
-    return match is not None and match[1] == fingerprint
+    return fingerprint == tested

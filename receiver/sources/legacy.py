@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from db.model.alert import Alert, AlertKind, AlertState, Links
@@ -33,6 +34,7 @@ _MEANINGS = {
 
 def read_alert(body: Wild) -> Alert:
     """The alert that the whole body is. Legacy alerting knows no labels, no times and no UID, only a numbered rule."""
+    raw = body.stored()  # first of all, because it bounds the work that follows
     state = body.get("state")
     meaning = _MEANINGS.get(state.text().strip().lower())
     if meaning is None:
@@ -59,7 +61,7 @@ def read_alert(body: Wild) -> Alert:
         summary="" if message.strip() in ("", "[no value]") else fields.shortened(message, fields.MAX_SUMMARY),
         reason=meaning.reason,
         links=Links(source=fields.web_address(body.get("ruleUrl").text_or(""))),
-        raw=body.stored(),
+        raw=raw,
     )
 
 
@@ -71,14 +73,12 @@ def _tags(tags: Wild) -> dict[str, str]:
 def _values(matches: Wild) -> dict[str, float]:
     """What was measured, by the name of the series; further series of the same name get a number."""
     values: dict[str, float] = {}
+    seen: Counter[str] = Counter()
     for match in matches.array() if matches.is_array else []:
         metric = match.get("metric").scalar_or("") if match.is_object else ""
         value = match.get("value").number_or_none() if metric else None
         if value is None:
             continue
-        name, copies = metric, 1
-        while name in values:
-            copies += 1
-            name = f"{metric} {copies}"
-        values[name] = value
+        seen[metric] += 1
+        values[metric if seen[metric] == 1 else f"{metric} {seen[metric]}"] = value
     return values

@@ -17,6 +17,11 @@ from db.model.alert import Alert, Reading, Rejected, Unreadable
 from receiver.sources import alertmanager, fields, grafana, legacy
 from receiver.sources.wild import Wild, parse_json, quoted
 
+MAX_ALERTS = 40_000
+"""Elements of `alerts` in one body. More do not fit into 10 MiB when they are real; rubbish would take minutes."""
+
+MAX_RECEIVER = 1_000
+
 _GRAFANA_BODY = "a Grafana webhook body (an object with `alerts`, or with `ruleId` and `state` of legacy alerting)"
 _ALERTMANAGER_BODY = 'an Alertmanager webhook body (an object with `version` "4" and `alerts`)'
 
@@ -71,20 +76,20 @@ def _read(root: Wild, shape: _Shape, source: str) -> Reading:
     if shape is _Shape.LEGACY:
         return Reading(source=legacy.SOURCE, alerts=(legacy.read_alert(root),))
     external_url = fields.web_address(root.get("externalURL").text_or(""))
-    group_key = root.get("groupKey").text_or("")
+    tested = grafana.tested_fingerprint(root.get("groupKey").text_or(""))
     if shape is _Shape.GRAFANA:
         source = grafana.SOURCE
-        alerts, rejected = _read_each(root, lambda element: grafana.read_alert(element, group_key))
+        alerts, rejected = _read_each(root, lambda element: grafana.read_alert(element, tested))
     else:
         alerts, rejected = _read_each(
-            root, lambda element: alertmanager.read_alert(element, source, group_key, external_url)
+            root, lambda element: alertmanager.read_alert(element, source, tested, external_url)
         )
     return Reading(
         source=source,
         alerts=alerts,
         rejected=rejected,
         truncated=root.get("truncatedAlerts").count(),
-        receiver=_ESCAPED.sub(r"\1", root.get("receiver").text_or("")),
+        receiver=_ESCAPED.sub(r"\1", root.get("receiver").text_or("")[:MAX_RECEIVER]),
         external_url=external_url,
     )
 
@@ -114,6 +119,8 @@ def _shape_of(root: Wild, usual: _Shape, expected: str) -> _Shape:
         raise root.error(f"expected {expected}, found {found}")
     version = root.get("version").scalar_or("")
     alerts = root.get("alerts")
+    if alerts.is_array and alerts.size > MAX_ALERTS:
+        raise alerts.error(f"expected at most {MAX_ALERTS:,} alerts, found {alerts.size:,}")
     if alerts.is_array and (version in ("1", "4") or _holds_alerts(alerts)):
         if version == "4":
             return _Shape.ALERTMANAGER
@@ -134,7 +141,7 @@ def _holds_alerts(alerts: Wild) -> bool:
 
 
 def _is_list_of_alerts(root: Wild) -> bool:
-    return root.is_array and any(element.has("labels") for element in root.array())
+    return root.is_array and root.size <= MAX_ALERTS and any(element.has("labels") for element in root.array())
 
 
 def _looks_like(root: Wild) -> str:

@@ -137,6 +137,12 @@ class Wild:
         """Whether it is an array."""
         return type(self._value) is list
 
+    @property
+    def size(self) -> int:
+        """How many elements an array or members an object has; 0 for everything else."""
+        value = self._value
+        return len(value) if type(value) is list or type(value) is dict else 0
+
     def has(self, *names: str) -> bool:
         """Whether it is an object with all of these keys, whatever their values."""
         value = self._value

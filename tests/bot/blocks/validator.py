@@ -189,22 +189,38 @@ def _characters(text: str) -> None:
     assert "\u200d…" not in text, "cut inside an emoji"
 
 
-def texts_of(message: SlackMessage) -> Iterator[str]:
-    """Every text that people see or hear."""
+def markup_of(message: SlackMessage) -> Iterator[str]:
+    """Every text of the message in which Slack looks for markup."""
     yield message.text
-    yield from _texts(message.blocks)
+    yield from _markup(message.blocks)
 
 
-def _texts(value: object) -> Iterator[str]:
+def _markup(value: object) -> Iterator[str]:
     if isinstance(value, list):
         for inside in value:
-            yield from _texts(inside)
+            yield from _markup(inside)
+    elif isinstance(value, dict) and value.get("type") == "mrkdwn":
+        yield value["text"]
     elif isinstance(value, dict):
-        for name, inside in value.items():
-            if name in ("text", "accessibility_label") and isinstance(inside, str):
-                yield inside
-            else:
-                yield from _texts(inside)
+        for inside in value.values():
+            yield from _markup(inside)
+
+
+def plain_of(message: SlackMessage) -> Iterator[str]:
+    """Every text of the message in which Slack looks for nothing but emoji codes."""
+    for block in message.blocks:
+        yield from _plain(block)
+
+
+def _plain(value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        for inside in value:
+            yield from _plain(inside)
+    elif isinstance(value, dict) and value.get("type") == "plain_text":
+        yield value["text"]
+    elif isinstance(value, dict):
+        for inside in value.values():
+            yield from _plain(inside)
 
 
 def units(text: str) -> int:

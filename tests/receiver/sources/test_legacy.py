@@ -86,6 +86,12 @@ def test_the_values_are_those_of_the_series() -> None:
     assert alert(evalMatches={"delay": 5}).values == {}
 
 
+def test_many_series_of_one_name_take_no_time() -> None:
+    values = alert(evalMatches=[{"metric": "a", "value": 1}] * 10_000).values
+    assert list(values)[:3] == ["a", "a 2", "a 3"]
+    assert len(values) == 10_000
+
+
 @pytest.mark.parametrize(
     ("message", "summary"),
     [("Wait.", "Wait."), ("", ""), (None, ""), ("[no value]", ""), ("x" * 4_000, "x" * 2_999 + "…")],

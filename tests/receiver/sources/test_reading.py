@@ -152,7 +152,7 @@ def test_a_receiver_is_unescaped_as_go_escapes_it(escaped: object, receiver: str
             "alerts[1].endsAt",
             'expected a time between 1970 and 2100, found "9999-12-31T23:59:59Z"',
         ),
-        (alert(extra="x" * 2**20), "alerts[1]", "larger than 1 MiB (1,048,665 bytes of JSON text)"),
+        (alert(extra="x" * 2**20), "alerts[1]", "larger than 1 MiB (1,048,666 bytes of JSON text)"),
         (alert(extra=json.loads("[" * 60 + "]" * 60)), "alerts[1]", "nested deeper than 31 levels"),
     ],
 )
@@ -183,6 +183,12 @@ def test_equal_fingerprints_in_one_body_are_kept_in_order() -> None:
 def test_a_storm_of_five_thousand_alerts_in_one_body_is_read() -> None:
     reading = read_grafana(body(*(alert(labels={"alertname": "Storm", "pod": f"p-{n}"}) for n in range(5_000))))
     assert [found.labels["pod"] for found in reading.alerts] == [f"p-{n}" for n in range(5_000)]
+
+
+def test_more_elements_than_a_real_body_can_hold_are_refused_before_any_is_read() -> None:
+    assert error_of(read_grafana, b'{"version":"1","alerts":[' + b"0," * 40_000 + b"0]}") == (
+        "alerts: expected at most 40,000 alerts, found 40,001"
+    )
 
 
 def test_a_label_of_100_kilobytes_is_kept_whole_and_the_names_stay_short() -> None:
@@ -263,7 +269,7 @@ def test_the_path_of_a_rejected_alert_leads_to_what_is_wrong(value: dict[str, An
         element["extra"] = None  # which may be nested too deep, and is not what is tried here
     broken = copy.deepcopy(value)
     chosen = data.draw(st.sets(st.integers(0, len(value["alerts"]) - 2), min_size=1))
-    wrong = {}
+    wrong: dict[int, Any] = {}
     for index in chosen:
         name = data.draw(st.sampled_from(sorted(WRECKS)))
         wrong[index] = broken["alerts"][index][name] = data.draw(st.sampled_from(WRECKS[name]))

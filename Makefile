@@ -1,0 +1,80 @@
+# Everything a person or a CI needs; bare `make` explains the targets. Works with GNU make 3.81 (macOS) and later.
+#
+# A private virtual environment is made in .venv (VENV=folder uses another), with PYTHON (default python3).
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN_DIR ?= .run
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export RUN_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench wheel clean
+
+help: ## Show this list
+	@echo "Observer: alerts become incidents that people handle in Slack."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Settings: PORT, SANDBOX_PORT, RUN_DIR, VENV, PYTHON, TEST_DB_URL, PYTEST_ARGS, for example"
+	@echo "  make run PORT=8001 SANDBOX_PORT=8011    make test PYTEST_ARGS='-k acknowledge'"
+
+run: $(STAMP) ## Run everything on this machine: database, sandbox Slack, Observer (Ctrl-C stops all)
+	@exec $(BIN)/python -m manifests.laptop.run
+
+demo: $(STAMP) ## Send a small story of sample alerts to the running Observer
+	@$(BIN)/python -m manifests.laptop.demo
+
+test: $(STAMP) programs ## Run all tests on a private database server, or on TEST_DB_URL
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-mariadb: $(STAMP) programs ## Run all tests on a private MariaDB
+	@TEST_DB_URL= TEST_DB_KIND=mariadb $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-mysql: $(STAMP) programs ## Run all tests on a private MySQL
+	@TEST_DB_URL= TEST_DB_KIND=mysql $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+programs: $(STAMP)
+	@$(BIN)/python -m tests.servers.programs
+
+check: $(STAMP) ## Check style, types and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure how many alerts per second are recorded on this machine
+	@if [ -e tests/bench/__main__.py ]; then $(BIN)/python -m tests.bench; else echo "There is no benchmark yet."; fi
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --wheel --outdir dist .
+
+venv: $(STAMP) ## Make or refresh the virtual environment
+
+clean: ## Remove what was built and cached; the database in RUN_DIR stays
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -d "$(RUN_DIR)" ]; then echo "$(RUN_DIR) holds the database and stays; rm -r $(RUN_DIR) removes it."; fi
+
+# Done again when pyproject.toml changes. The stamp is written last, so a broken attempt is repeated.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Observer needs Python 3.11 or later, and '$(PYTHON)' is `$(PYTHON) --version 2>&1 || echo missing`." >&2; \
+	    echo "Install one and name it: make PYTHON=python3.12 ... (Debian: apt install python3; macOS: brew install python)." >&2; \
+	    exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "Python's venv module is missing. Debian and Ubuntu keep it in a package of its own: apt install python3-venv" >&2; \
+	    exit 1; }
+	@echo "Preparing the virtual environment $(VENV) ..."
+	@test -x $(BIN)/python || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""What runs Observer outside its own process: a laptop, containers, clusters."""

@@ -1,0 +1,1 @@
+"""Observer on a laptop: everything it needs, started and stopped together."""

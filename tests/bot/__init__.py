@@ -1,0 +1,1 @@
+"""The voice and the hands, tested against the sandbox Slack."""

@@ -1,0 +1,476 @@
+"""What people see in the ordinary cases, in both languages: read these to know the product.
+
+`# ` begins a header, `| ` a field, `> ` small print; `[*…]` is the coloured button, `?` asks first, `(… )` is the menu.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.blocks import card, details, listing, notices
+from bot.blocks.help import help_message
+from bot.blocks.identifiers import decode
+from bot.blocks.message import SlackMessage
+from bot.blocks.parts import who
+from bot.payloads import Misunderstood, understand
+from bot.text import ENGLISH, KOREAN, Words
+from bot.text.markup import Mrkdwn
+from db.model.alert import AlertState, Links
+from db.model.identity import Actor, person, source
+from db.model.incident import Details, Event, EventKind, Filter, Incident, Listing, RecordedAlert, Severity, Status
+from db.model.lifecycle import Action, Already, Changed, Reason, Refused
+from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE, BLIND, RESOLVED, STARTED
+from tests.bot.blocks.validator import check_message, drawn
+
+AT_00_16 = "<!date^1795220160^{date_short_pretty} {time}|2026-11-21 00:16 UTC>"
+AT_00_17 = "<!date^1795220220^{date_short_pretty} {time}|2026-11-21 00:17 UTC>"
+AT_00_19 = "<!date^1795220340^{date_short_pretty} {time}|2026-11-21 00:19 UTC>"
+AT_00_21 = "<!date^1795220460^{date_short_pretty} {time}|2026-11-21 00:21 UTC>"
+AT_01_21 = "<!date^1795224060^{date_short_pretty} {time}|2026-11-21 01:21 UTC>"
+RULE = "https://grafana.example/alerting/ddx1/view?orgId=1&amp;tab=a"
+WIKI = "https://wiki.example/checkout"
+DASHBOARD = "https://grafana.example/d/9"
+SILENCE = "https://grafana.example/alerting/silence/new?matcher=alertname%3DCheckoutErrors"
+ENGLISH_LINKS = f"<{RULE}|Open in Grafana> · <{WIKI}|Runbook> · <{DASHBOARD}|Dashboard> · <{SILENCE}|Silence>"
+KOREAN_LINKS = f"<{RULE}|Grafana에서 열기> · <{WIKI}|런북> · <{DASHBOARD}|대시보드> · <{SILENCE}|사일런스>"
+
+CARDS: list[tuple[str, Words, Incident, str, str]] = [
+    (
+        "active",
+        ENGLISH,
+        ACTIVE,
+        "Critical incident #42: CheckoutErrors is active, nobody has acknowledged it yet. Service: checkout.",
+        f"""
+# :red_circle: Critical · #42 · CheckoutErrors
+| *Status* = Active
+| *Service* = checkout · commerce
+| *Namespace / Cluster* = payments / prod-eu
+| *Phase* = prod
+| *Started* = {AT_00_16}
+| *Firing* = 3 of 5
+| *Values* = First: A=0.07 // Latest: A=0.12
+7 % of checkouts fail
+{ENGLISH_LINKS}
+[*Acknowledge] [Resolve…] [Details]
+> Opened by Grafana · {AT_00_17}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "acknowledged",
+        ENGLISH,
+        ACKNOWLEDGED,
+        "Critical incident #42: CheckoutErrors is acknowledged, owned by <@U0ANN>. Service: checkout.",
+        f"""
+# :red_circle: Critical · #42 · CheckoutErrors
+| *Status* = Acknowledged
+| *Owner* = <@U0ANN>
+| *Service* = checkout · commerce
+| *Namespace / Cluster* = payments / prod-eu
+| *Phase* = prod
+| *Started* = {AT_00_16}
+| *Firing* = 3 of 5
+| *Values* = First: A=0.07 // Latest: A=0.12
+7 % of checkouts fail
+{ENGLISH_LINKS}
+[*Resolve…] [Details] (… Un-acknowledge)
+> Acknowledged by <@U0ANN> · {AT_00_19}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "resolved",
+        ENGLISH,
+        RESOLVED,
+        "Critical incident #42: CheckoutErrors is resolved. Service: checkout.",
+        f"""
+# :white_check_mark: Resolved · #42 · CheckoutErrors
+| *Status* = :white_check_mark: Resolved // by <@U0BOB> · {AT_01_21}
+| *Owner* = <@U0ANN>
+| *Severity* = :red_circle: Critical
+| *Service* = checkout · commerce
+| *Namespace / Cluster* = payments / prod-eu
+| *Phase* = prod
+| *Started* = {AT_00_16}
+| *Took* = 1 h 5 min
+| *Values* = First: A=0.07 // Latest: A=0.12
+7 % of checkouts fail
+*Root cause*
+A deploy without its migration
+*Action taken*
+Rolled back
+to 1.4
+{ENGLISH_LINKS}
+[Reopen?] [Details]
+> Resolved by <@U0BOB> · {AT_01_21}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "blind",
+        ENGLISH,
+        BLIND,
+        "Critical incident #42: CheckoutErrors is active, nobody has acknowledged it yet. Service: checkout. "
+        "Its data source cannot be read.",
+        f"""
+# :red_circle: :see_no_evil: Critical · Blind · #42 · CheckoutErrors
+| *Status* = Active · :see_no_evil: Blind
+| *Service* = checkout · commerce
+| *Namespace / Cluster* = payments / prod-eu
+| *Phase* = prod
+| *Started* = {AT_00_16}
+| *Firing* = 1 of 1
+Blind: the data source gave no data or an error, so nobody knows whether this still happens. It is not a recovery.
+7 % of checkouts fail
+{ENGLISH_LINKS}
+[*Acknowledge] [Resolve…] [Details]
+> Opened by Grafana · {AT_00_17}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "active in Korean",
+        KOREAN,
+        ACTIVE,
+        "인시던트 #42: CheckoutErrors (심각도: 심각). 현재 상태는 '미확인'입니다. 아직 담당자가 없습니다. "
+        "서비스: checkout.",
+        f"""
+# :red_circle: 심각 · #42 · CheckoutErrors
+| *상태* = 미확인
+| *서비스* = checkout · commerce
+| *네임스페이스 / 클러스터* = payments / prod-eu
+| *환경* = prod
+| *시작* = {AT_00_16}
+| *발생 중* = 전체 5개 중 3개
+| *측정값* = 최초: A=0.07 // 최근: A=0.12
+7 % of checkouts fail
+{KOREAN_LINKS}
+[*확인] [해결…] [자세히]
+> Grafana 알림으로 인시던트가 열렸습니다 · {AT_00_17}   마지막 알림 {AT_00_21}
+""",
+    ),
+    (
+        "acknowledged in Korean",
+        KOREAN,
+        ACKNOWLEDGED,
+        "인시던트 #42: CheckoutErrors (심각도: 심각). 현재 상태는 '확인됨'입니다. 담당자는 <@U0ANN> 님입니다. "
+        "서비스: checkout.",
+        f"""
+# :red_circle: 심각 · #42 · CheckoutErrors
+| *상태* = 확인됨
+| *담당자* = <@U0ANN> 님
+| *서비스* = checkout · commerce
+| *네임스페이스 / 클러스터* = payments / prod-eu
+| *환경* = prod
+| *시작* = {AT_00_16}
+| *발생 중* = 전체 5개 중 3개
+| *측정값* = 최초: A=0.07 // 최근: A=0.12
+7 % of checkouts fail
+{KOREAN_LINKS}
+[*해결…] [자세히] (… 확인 취소)
+> <@U0ANN> 님이 확인했습니다 · {AT_00_19}   마지막 알림 {AT_00_21}
+""",
+    ),
+    (
+        "resolved in Korean",
+        KOREAN,
+        RESOLVED,
+        "인시던트 #42: CheckoutErrors (심각도: 심각). 현재 상태는 '해결됨'입니다. 서비스: checkout.",
+        f"""
+# :white_check_mark: 해결됨 · #42 · CheckoutErrors
+| *상태* = :white_check_mark: 해결됨 // <@U0BOB> 님 · {AT_01_21}
+| *담당자* = <@U0ANN> 님
+| *심각도* = :red_circle: 심각
+| *서비스* = checkout · commerce
+| *네임스페이스 / 클러스터* = payments / prod-eu
+| *환경* = prod
+| *시작* = {AT_00_16}
+| *소요 시간* = 1시간 5분
+| *측정값* = 최초: A=0.07 // 최근: A=0.12
+7 % of checkouts fail
+*근본 원인*
+A deploy without its migration
+*조치 내용*
+Rolled back
+to 1.4
+{KOREAN_LINKS}
+[다시 열기?] [자세히]
+> <@U0BOB> 님이 해결했습니다 · {AT_01_21}   마지막 알림 {AT_00_21}
+""",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "incident", "text", "look"), [case[1:] for case in CARDS], ids=[case[0] for case in CARDS]
+)
+def test_the_card(words: Words, incident: Incident, text: str, look: str) -> None:
+    message = card.incident_card(incident, words)
+    check_message(message)
+    assert message.text == text
+    assert drawn(message) == look.strip()
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    bare = replace(
+        ACTIVE, number=0, parts=replace(ACTIVE.parts, cluster="", namespace="", service="", phase=""), summary="",
+        title="\u200b", service_category="", source="", first_values="", last_values="", links=Links(),
+        instances_total=0, last_change="", severity=Severity.INFO,
+    )  # fmt: skip
+    message = card.incident_card(bare, ENGLISH)
+    check_message(message)
+    assert message.text == "Info incident Untitled incident is active, nobody has acknowledged it yet."
+    assert drawn(message) == (
+        "# :large_blue_circle: Info · Untitled incident\n"
+        "| *Status* = Active\n"
+        f"| *Started* = {AT_00_16}\n"
+        "[*Acknowledge] [Resolve…] [Details]\n"
+        f"> Last alert {AT_00_21}"
+    )
+
+
+def test_an_incident_that_resolved_by_itself_says_so() -> None:
+    message = card.incident_card(
+        replace(RESOLVED, resolved_by=source("grafana"), last_change_by=source("grafana")), ENGLISH
+    )
+    assert "Resolved by itself: everything recovered (Grafana)" in drawn(message)
+
+
+def test_what_still_fires_after_a_person_resolved_it_stays_visible() -> None:
+    assert "| *Firing* = 3 of 5" in drawn(card.incident_card(replace(RESOLVED, instances_firing=3), ENGLISH))
+
+
+def test_the_beliefs_of_yesterday_are_not_on_the_card_of_a_reopened_incident() -> None:
+    reopened = replace(RESOLVED, status=Status.ACTIVE, resolved_time=None, resolved_by=None)
+    assert "A deploy without" not in drawn(card.incident_card(reopened, ENGLISH))
+    assert "A deploy without" in drawn(
+        details.incident_details(Details(incident=reopened, alerts=(), events=()), ENGLISH)
+    )
+
+
+def test_equal_values_are_said_once() -> None:
+    assert "| *Values* = A=0.07" in drawn(card.incident_card(replace(ACTIVE, last_values="A=0.07"), ENGLISH))
+
+
+def test_every_block_id_changes_with_the_version() -> None:
+    before = {block["block_id"] for block in card.incident_card(ACTIVE, ENGLISH).blocks}
+    after = {block["block_id"] for block in card.incident_card(replace(ACTIVE, version=2), ENGLISH).blocks}
+    assert not before & after
+
+
+def test_buttons_say_incident_and_version() -> None:
+    row = card.incident_card(ACKNOWLEDGED, ENGLISH).blocks[-2]["elements"]
+    assert isinstance(row, list)
+    resolve, show, more = row
+    assert (resolve["action_id"], show["action_id"], more["action_id"]) == (
+        "incident_resolve",
+        "incident_show",
+        "incident_more",
+    )
+    value = decode(more["options"][0]["value"])
+    assert (value.action, value.incident_id, value.version) == ("unacknowledge", ACKNOWLEDGED.incident_id, 2)
+    assert resolve["accessibility_label"] == "Resolve #42 CheckoutErrors"
+
+
+EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
+    (EventKind.OPENED, source("grafana"), "", {"instances": 1}, "Opened by Grafana: 1 instance firing",
+     "Grafana 알림으로 인시던트가 열렸습니다 (발생 중인 인스턴스 1개)"),
+    (EventKind.OPENED, source("alertmanager"), "resolved_unseen", {"instances": 1},
+     "Recorded from Alertmanager: it was over before we heard of it",
+     "이미 해결된 상태로 접수되었습니다 (Alertmanager)"),
+    (EventKind.JOINED, source("grafana"), "", {"instances": 2}, "2 more instances started firing (Grafana)",
+     "인스턴스 2개가 추가로 발생했습니다 (Grafana)"),
+    (EventKind.PARTLY_RESOLVED, source("grafana"), "", {"instances": 1},
+     "1 instance recovered, others still fire (Grafana)",
+     "인스턴스 1개가 정상으로 돌아왔고, 나머지는 계속 발생 중입니다 (Grafana)"),
+    (EventKind.SEVERITY_RAISED, source("grafana"), "", {"severity": "critical"},
+     "Severity raised to Critical by Grafana",
+     "Grafana에서 심각도를 높였습니다 → 심각"),
+    (EventKind.BLIND, source("grafana"), "", {}, "Grafana cannot read the data any more",
+     "Grafana에서 데이터를 읽지 못하고 있습니다"),
+    (EventKind.SIGHT_RESTORED, source("grafana"), "", {}, "Grafana can read the data again",
+     "Grafana에서 데이터를 다시 읽을 수 있습니다"),
+    (EventKind.ACKNOWLEDGED, person("U0ANN"), "", {}, "Acknowledged by <@U0ANN>", "<@U0ANN> 님이 확인했습니다"),
+    (EventKind.UNACKNOWLEDGED, person("U0ANN"), "", {}, "Un-acknowledged by <@U0ANN>",
+     "<@U0ANN> 님이 확인을 취소했습니다"),
+    (EventKind.RESOLVED, person("U0BOB"), "", {}, "Resolved by <@U0BOB>", "<@U0BOB> 님이 해결했습니다"),
+    (EventKind.RESOLVED, source("grafana"), "all_instances_resolved", {},
+     "Resolved by itself: everything recovered (Grafana)", "모두 정상으로 돌아와 자동으로 해결되었습니다 (Grafana)"),
+    (EventKind.REOPENED, person("U0BOB"), "", {}, "Reopened by <@U0BOB>", "<@U0BOB> 님이 다시 열었습니다"),
+    (EventKind.REOPENED, source("grafana"), "new_occurrence_in_window", {"instances": 1},
+     "Reopened: it fired again soon after (Grafana)", "해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 (Grafana)"),
+    (EventKind.NOTED, person("U0BOB"), "", {}, "Notes added by <@U0BOB>", "<@U0BOB> 님이 메모를 추가했습니다"),
+    (EventKind.TRUNCATED, source("grafana"), "", {"alerts": 7}, "7 alerts cut off by Grafana and not received",
+     "알림 7건이 잘려서 받지 못했습니다 (Grafana)"),
+    (EventKind.RESOLVED, person("U0BOB"), "some_new_rule", {}, "Resolved by <@U0BOB> (some new rule)",
+     "<@U0BOB> 님이 해결했습니다 (some new rule)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "actor", "reason", "about", "english", "korean"), EVENTS)
+def test_a_line_of_the_timeline(
+    kind: EventKind, actor: Actor, reason: str, about: dict[str, str | int], english: str, korean: str
+) -> None:
+    event = Event(incident_id=ACTIVE.incident_id, at=STARTED, kind=kind, actor=actor, reason=reason, details=about)
+    for words, line in ((ENGLISH, english), (KOREAN, korean)):
+        message = details.incident_details(Details(incident=ACTIVE, alerts=(), events=(event,)), words)
+        check_message(message)
+        assert f"• {AT_00_16} · {line}" in drawn(message).split("\n")
+
+
+def test_every_kind_of_event_has_an_example() -> None:
+    assert {case[0] for case in EVENTS} == set(EventKind)
+
+
+def test_details_have_alerts_timeline_and_a_way_to_share_them() -> None:
+    shown = Details(
+        incident=ACTIVE,
+        alerts=tuple(
+            RecordedAlert(
+                alert_id=number,
+                received_at=STARTED + timedelta(minutes=5),
+                state=AlertState.RESOLVED if number == 9 else AlertState.FIRING,
+                alertname="CheckoutErrors",
+                message=f"value {number}",
+                fingerprint="f",
+            )
+            for number in range(9, 2, -1)
+        ),
+        events=(),
+    )
+    message = details.incident_details(shown, ENGLISH)
+    check_message(message)
+    lines = drawn(message).split("\n")
+    assert lines[lines.index("*Latest alerts*") + 1] == f"• {AT_00_21} · resolved · CheckoutErrors — value 9"
+    assert sum(line.startswith("• ") for line in lines) == 5
+    assert "[*Acknowledge] [Resolve…] [Share in channel]" in lines
+    assert f"> Id: `{ACTIVE.incident_id}`" in lines
+    shared = details.incident_details(shown, ENGLISH, ephemeral=False, shared_by=who(person("U0ANN")))
+    assert "[*Acknowledge] [Resolve…]" in drawn(shared).split("\n")
+    assert f"> Id: `{ACTIVE.incident_id}`   Shared by <@U0ANN>" in drawn(shared).split("\n")
+
+
+def test_the_list() -> None:
+    message = listing.incident_list(Listing(incidents=(ACTIVE, RESOLVED), total=12, filter=Filter()), ENGLISH)
+    check_message(message)
+    assert message.text == (
+        "12 open incidents: #42 CheckoutErrors, Critical, Active; #42 CheckoutErrors, Critical, Resolved."
+    )
+    assert drawn(message) == (
+        "# 12 open incidents\n"
+        ":red_circle: *#42 CheckoutErrors*\n"
+        f"Critical · Active · checkout · payments · prod-eu · Firing 3 of 5 · {AT_00_16}\n"
+        "[Show]\n"
+        ":red_circle: *#42 CheckoutErrors*\n"
+        f"Critical · :white_check_mark: Resolved · <@U0ANN> · checkout · payments · prod-eu · {AT_00_16}\n"
+        "[Show]\n"
+        "> Showing the 2 most urgent of 12. To see others, narrow the list down: "
+        "`/incident list severity:critical service:…`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "found", "text"),
+    [
+        (ENGLISH, Filter(), "Nothing is open. All is quiet. 🌱"),
+        (KOREAN, Filter(), "진행 중인 인시던트가 없습니다. 평온합니다. 🌱"),
+        (ENGLISH, Filter(cluster="x"), "No incident matches this."),
+        (KOREAN, Filter(cluster="x"), "조건에 맞는 인시던트가 없습니다."),
+    ],
+)
+def test_an_empty_list_is_kind(words: Words, found: Filter, text: str) -> None:
+    message = listing.incident_list(Listing(incidents=(), total=0, filter=found), words)
+    check_message(message)
+    assert message.text == drawn(message) == text
+
+
+OTHER = replace(ACTIVE, number=43)
+NOTED = Event(incident_id=ACTIVE.incident_id, at=STARTED, kind=EventKind.NOTED, actor=person("U0ANN"))
+
+ANSWERS: list[tuple[SlackMessage, str]] = [
+    (notices.already(Already(ACKNOWLEDGED, person("U0ANN"), STARTED), Action.ACKNOWLEDGE, ENGLISH),
+     f"#42 CheckoutErrors was already acknowledged by <@U0ANN> ({AT_00_16}). Nothing was changed."),
+    (notices.already(Already(ACKNOWLEDGED, person("U0ANN"), STARTED), Action.ACKNOWLEDGE, KOREAN),
+     f"이미 확인된 인시던트입니다: #42 CheckoutErrors (<@U0ANN> 님, {AT_00_16}). 변경된 내용은 없습니다."),
+    (notices.already(Already(RESOLVED, source("grafana"), STARTED), Action.RESOLVE, ENGLISH),
+     f"#42 CheckoutErrors was already resolved by Grafana ({AT_00_16})."),
+    (notices.already(Already(RESOLVED, None, None, NOTED), Action.RESOLVE, ENGLISH),
+     "#42 CheckoutErrors was already resolved. Your notes were added to the incident."),
+    (notices.already(Already(ACTIVE, None, None), Action.UNACKNOWLEDGE, ENGLISH),
+     "#42 CheckoutErrors is active and nobody owns it: there is nothing to take back."),
+    (notices.already(Already(ACTIVE, None, None), Action.REOPEN, ENGLISH),
+     "#42 CheckoutErrors is open already. Nothing was changed."),
+    (notices.refused(Refused(Reason.OTHER_OPEN, RESOLVED, OTHER), Action.REOPEN, ENGLISH),
+     "#42 CheckoutErrors was not reopened: #43 CheckoutErrors of the same kind is open. Use that one."),
+    (notices.refused(Refused(Reason.RESOLVED, RESOLVED), Action.ACKNOWLEDGE, ENGLISH),
+     "#42 CheckoutErrors is resolved. To acknowledge it, reopen it first."),
+    (notices.refused(Refused(Reason.NOT_FOUND), Action.RESOLVE, ENGLISH, reference=7), "There is no incident #7."),
+    (notices.not_found(ACTIVE.incident_id, ENGLISH), f"There is no incident `{ACTIVE.incident_id}`."),
+    (notices.refused(Refused(Reason.NOT_ALLOWED), Action.RESOLVE, ENGLISH),
+     "You are not allowed to change incidents. Nothing was changed."),
+    (notices.changed(Changed(ACKNOWLEDGED, NOTED), Action.ACKNOWLEDGE, ENGLISH),
+     "#42 CheckoutErrors is acknowledged. It is yours."),
+    (notices.database_away(ENGLISH),
+     "The database cannot be reached. Nothing was changed. Please try again in a moment."),
+    (notices.database_away(KOREAN),
+     "데이터베이스에 연결할 수 없습니다. 변경된 내용은 없습니다. 잠시 후 다시 시도해 주세요."),
+    (notices.test_received(ENGLISH, contact_point="slack-<prod>", source="grafana", at=STARTED),
+     ":test_tube: *Test received*\n"
+     f"A test alert from the contact point *slack-&lt;prod&gt;* in Grafana arrived {AT_00_16}.\n"
+     "> The way from there to here works. No incident was opened."),
+    (notices.test_received(KOREAN, contact_point="", source="grafana", at=STARTED),
+     ":test_tube: *테스트 알림 수신*\n"
+     f"Grafana에서 보낸 테스트 알림을 받았습니다 ({AT_00_16}).\n"
+     "> 알림이 정상적으로 전달되었습니다. 인시던트는 열리지 않았습니다."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "look"), ANSWERS)
+def test_an_answer(message: SlackMessage, look: str) -> None:
+    check_message(message)
+    assert drawn(message) == look
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("reslove 42", "I do not know the command `reslove`.\nDid you mean `/incident resolve 42`?"),
+        ("ack", "Which incident? `ack` needs its number.\nDid you mean `/incident ack 42`?"),
+        ("show it", "`it` is not an incident number such as `42` or an id such as `INC-…`.\n"
+                    "Did you mean `/incident show 42`?"),
+        ("list sevrity:critical", "There is no filter `sevrity:`. Filters are `status:`, `severity:`, `cluster:`, "
+                                  "`namespace:`, `service:`.\nDid you mean `/incident list severity:critical`?"),
+        ("list severity:urgent", "`severity:` cannot be `urgent`. It can be `critical`, `high`, `warning`, `info`.\n"
+                                 "Did you mean `/incident list severity:critical`?"),
+        ("list cluster:", "The filter `cluster:` needs a value.\nDid you mean `/incident list cluster:checkout`?"),
+        ("ack 42 now", "I do not understand `now` at the end.\nDid you mean `/incident ack 42`?"),
+    ],
+)  # fmt: skip
+def test_a_misunderstanding_names_the_nearest_right_form(typed: str, answer: str) -> None:
+    wrong = understand(typed)
+    assert isinstance(wrong, Misunderstood)
+    for words in (ENGLISH, KOREAN):
+        check_message(notices.misunderstood(wrong, words))
+    assert drawn(notices.misunderstood(wrong, ENGLISH)) == answer
+
+
+@pytest.mark.parametrize("words", [ENGLISH, KOREAN], ids=["en", "ko"])
+def test_what_is_near_to_nothing_gets_the_help(words: Words) -> None:
+    wrong = understand("<frob&nicate`>")
+    assert isinstance(wrong, Misunderstood)
+    message = notices.misunderstood(wrong, words)
+    check_message(message)
+    assert drawn(message).endswith(drawn(help_message(words)))
+    assert "`&lt;frob&amp;nicateˋ&gt;`" in drawn(message)
+
+
+@pytest.mark.parametrize("words", [ENGLISH, KOREAN], ids=["en", "ko"])
+def test_every_form_in_the_help_is_understood(words: Words) -> None:
+    message = help_message(words, "/oncall", Mrkdwn("hint"))
+    check_message(message)
+    forms = [line.split("`")[1] for line in drawn(message).split("\n") if line.startswith("• `")]
+    assert len(forms) == 8
+    for form in forms:
+        assert form.startswith("/oncall")
+        assert not isinstance(understand(form.removeprefix("/oncall")), Misunderstood), form
+    filters = drawn(message).split("\n")[-1].split("`")[1::2]
+    assert not isinstance(understand("list " + " ".join(filters)), Misunderstood)

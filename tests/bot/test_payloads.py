@@ -1,0 +1,388 @@
+"""What Slack sends is understood in every form a person may type; a strange body is refused with its place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.blocks import card, resolve
+from bot.blocks.identifiers import ClickAction
+from bot.payloads import (
+    Change,
+    Click,
+    Command,
+    Help,
+    ListFiltered,
+    ListOpen,
+    Misunderstood,
+    Problem,
+    Show,
+    Submission,
+    UnreadablePayload,
+    read_click,
+    read_command,
+    read_submission,
+    typed,
+    understand,
+)
+from bot.text import ENGLISH
+from db.model.identity import IncidentId
+from db.model.incident import Filter, Severity, Status
+from db.model.lifecycle import Action, Notes
+from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE
+
+ID = IncidentId("INC-20261121001600-0123456789abcdef")
+OPEN = (Status.ACTIVE, Status.ACKNOWLEDGED)
+
+# -- clicks ------------------------------------------------------------------------------------------------------------
+
+
+def pressed(element: dict[str, Any], *, ephemeral: bool = False) -> dict[str, Any]:
+    """The body Slack sends when this element is used."""
+    return {
+        "type": "block_actions",
+        "user": {"id": "U0ANN", "username": "ann", "team_id": "T1"},
+        "api_app_id": "A1",
+        "token": "x",
+        "container": {
+            "type": "message",
+            "message_ts": "1795220160.000100",
+            "channel_id": "C1",
+            "is_ephemeral": ephemeral,
+        },
+        "trigger_id": "1.2.abc",
+        "team": {"id": "T1", "domain": "d"},
+        "enterprise": None,
+        "channel": {"id": "C1", "name": "incidents"},
+        "message": {"ts": "1795220160.000100", "text": "…"},
+        "state": {"values": {}},
+        "response_url": "https://hooks.slack.example/actions/1",
+        "actions": [{**element, "block_id": "b", "action_ts": "1"}],
+    }
+
+
+def elements_of(incident: Any) -> list[dict[str, Any]]:
+    """The buttons on the incident's card."""
+    row = next(block for block in card.incident_card(incident, ENGLISH).blocks if block["type"] == "actions")
+    elements = row["elements"]
+    assert isinstance(elements, list)
+    return elements
+
+
+def test_a_button_of_our_own_card_is_read() -> None:
+    assert read_click(pressed(elements_of(ACTIVE)[0])) == Click(
+        action=ClickAction.ACKNOWLEDGE,
+        incident_id=ACTIVE.incident_id,
+        version=1,
+        user_id="U0ANN",
+        channel_id="C1",
+        message_ts="1795220160.000100",
+        trigger_id="1.2.abc",
+        response_url="https://hooks.slack.example/actions/1",
+        ephemeral=False,
+    )
+
+
+def test_a_choice_from_the_menu_is_read() -> None:
+    menu = elements_of(ACKNOWLEDGED)[-1]
+    click = read_click(
+        pressed({"type": "overflow", "action_id": menu["action_id"], "selected_option": menu["options"][0]})
+    )
+    assert (click.action, click.version) == (ClickAction.UNACKNOWLEDGE, 2)
+
+
+def test_an_ephemeral_message_is_known_as_one() -> None:
+    assert read_click(pressed(elements_of(ACTIVE)[0], ephemeral=True)).ephemeral is True
+
+
+def test_what_slack_leaves_out_is_empty() -> None:
+    body = pressed(elements_of(ACTIVE)[0])
+    for name in ("channel", "message", "container", "response_url", "trigger_id"):
+        del body[name]
+    click = read_click(body)
+    assert (click.channel_id, click.message_ts, click.trigger_id, click.response_url) == ("", "", "", "")
+    assert click.ephemeral is False
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (lambda body: body.update(type="shortcut"), "type"),
+        (lambda body: body.pop("type"), "type"),
+        (lambda body: body.update(actions=[]), "actions"),
+        (lambda body: body.update(actions="x"), "actions"),
+        (lambda body: body.update(actions={"0": 1}), "actions"),
+        (lambda body: body["actions"][0].pop("value"), "actions[0].value"),
+        (lambda body: body["actions"][0].update(value=7), "actions[0].value"),
+        (lambda body: body["actions"][0].update(value="garbage"), "actions[0].value"),
+        (lambda body: body["actions"][0].update(selected_option={}), "actions[0].selected_option.value"),
+        (lambda body: body.pop("user"), "user.id"),
+        (lambda body: body.update(user="ann"), "user.id"),
+        (lambda body: body["user"].update(id=""), "user.id"),
+        (lambda body: body.update(trigger_id=5), "trigger_id"),
+    ],
+)
+def test_a_strange_click_is_refused_with_its_place(change: Any, path: str) -> None:
+    body = copy.deepcopy(pressed(elements_of(ACTIVE)[0]))
+    change(body)
+    with pytest.raises(UnreadablePayload) as refused:
+        read_click(body)
+    assert refused.value.path == path
+    assert refused.value.reason
+
+
+# -- submissions -------------------------------------------------------------------------------------------------------
+
+
+def submitted(view: dict[str, Any], **typed_in: str | None) -> dict[str, Any]:
+    """The body Slack sends for the resolve dialog."""
+    values = {block: {"text": {"type": "plain_text_input", "value": text}} for block, text in typed_in.items()}
+    return {
+        "type": "view_submission",
+        "user": {"id": "U0ANN"},
+        "trigger_id": "1",
+        "view": {
+            "id": "V1",
+            "callback_id": view["callback_id"],
+            "private_metadata": view["private_metadata"],
+            "state": {"values": values},
+        },
+        "response_urls": [],
+    }
+
+
+def test_our_own_dialog_is_read() -> None:
+    view = resolve.resolve_modal(ID, ENGLISH, number=42, channel="C1")
+    body = submitted(view, root_cause=" A deploy <b> & \n", action_taken=None)
+    assert read_submission(body) == Submission(
+        incident_id=ID,
+        notes=Notes("A deploy <b> &", ""),
+        user_id="U0ANN",
+        view_id="V1",
+        channel_id="C1",
+    )
+
+
+def test_an_empty_dialog_is_read() -> None:
+    view = resolve.resolve_modal(ID, ENGLISH)
+    assert not read_submission(submitted(view)).notes
+
+
+def test_what_the_database_could_not_keep_is_replaced() -> None:
+    view = resolve.resolve_modal(ID, ENGLISH)
+    assert read_submission(submitted(view, root_cause="a\x00b\ud800c")).notes.root_cause == "a\ufffdb\ufffdc"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "path"),
+    [
+        ("", "view.private_metadata"),
+        ("{", "view.private_metadata"),
+        ("[" * 100_000, "view.private_metadata"),
+        ("[]", "view.private_metadata.incident"),
+        ("{}", "view.private_metadata.incident"),
+        ('{"incident": 4}', "view.private_metadata.incident"),
+        ('{"incident": "a b"}', "view.private_metadata.incident"),
+        ('{"incident": "INC-1", "channel": []}', "view.private_metadata.channel"),
+    ],
+)
+def test_a_strange_dialog_is_refused_with_its_place(metadata: str, path: str) -> None:
+    body = submitted(resolve.resolve_modal(ID, ENGLISH))
+    body["view"]["private_metadata"] = metadata
+    with pytest.raises(UnreadablePayload) as refused:
+        read_submission(body)
+    assert refused.value.path == path
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(), max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                (
+                    "type", "actions", "user", "id", "value", "view", "private_metadata", "state", "values", "text",
+                    "container", "selected_option", "command", "user_id", "root_cause",
+                )
+            ),
+            inner | st.sampled_from(("block_actions", "view_submission", "v1:show:INC-1:1", json.dumps({"incident": "x"}))),
+            max_size=6,
+        )
+    ),
+    max_leaves=25,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(json_values)
+def test_no_body_at_all_raises_anything_else(body: object) -> None:
+    for read in (read_click, read_submission, read_command):
+        try:
+            read(body)
+        except UnreadablePayload as refused:
+            assert refused.path  # noqa: PT017 - raised or not, both are right
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+def filtered(**parts: Any) -> ListFiltered:
+    """A list with these filters."""
+    return ListFiltered(Filter(**parts))
+
+
+UNDERSTOOD: list[tuple[str, Command]] = [
+    ("", ListOpen()),
+    ("   ", ListOpen()),
+    ("list", ListOpen()),
+    ("  LIST  ", ListOpen()),
+    ("목록", ListOpen()),
+    ("help", Help()),
+    ("?", Help()),
+    ("도움말", Help()),
+    ("42", Show(42)),
+    ("#42", Show(42)),
+    ("inc-42", Show(42)),
+    ("show INC-2026", Show(2026)),
+    ("show 42", Show(42)),
+    ("보기 42", Show(42)),
+    ("show   #42 ", Show(42)),
+    (ID, Show(ID)),
+    (ID.lower(), Show(ID)),
+    (f"{ID}-2", Show(IncidentId(f"{ID}-2"))),
+    ("INC-20261121001600-0123456789ABCDEF", Show(ID)),
+    ("４２", Show(42)),
+    ("ack 42", Change(Action.ACKNOWLEDGE, 42)),
+    ("Acknowledge #42", Change(Action.ACKNOWLEDGE, 42)),
+    ("확인 42", Change(Action.ACKNOWLEDGE, 42)),
+    (f"ack {ID}", Change(Action.ACKNOWLEDGE, ID)),
+    ("unack 42", Change(Action.UNACKNOWLEDGE, 42)),
+    ("un-acknowledge 42", Change(Action.UNACKNOWLEDGE, 42)),
+    ("reopen 42", Change(Action.REOPEN, 42)),
+    ("resolve 42", Change(Action.RESOLVE, 42)),
+    ("해결 42 롤백했습니다", Change(Action.RESOLVE, 42, Notes(action_taken="롤백했습니다"))),
+    (
+        '  resolve  42   said "stop" &amp; it\'s  over\nafter all ',
+        Change(Action.RESOLVE, 42, Notes(action_taken='said "stop" & it\'s  over\nafter all')),
+    ),
+    (
+        "resolve 42 &lt;@U1|x&gt; with <@U2|bob>, see <#C1|ops> and <https://x.example/?a=1&amp;b|x>",
+        Change(Action.RESOLVE, 42, Notes(action_taken="<@U1|x> with @bob, see #ops and https://x.example/?a=1&b")),
+    ),
+    ("list all", filtered(statuses=tuple(Status))),
+    ("list status:all", filtered(statuses=tuple(Status))),
+    ("list status:resolved", filtered(statuses=(Status.RESOLVED,))),
+    ("list Status:Active,Acknowledged", filtered(statuses=OPEN)),
+    ("list status:active|acknowledged", filtered(statuses=OPEN)),
+    ("list status:open,active", filtered(statuses=OPEN)),
+    ("list status:active status:resolved", filtered(statuses=(Status.ACTIVE, Status.RESOLVED))),
+    ("list severity:critical,high", filtered(severities=(Severity.CRITICAL, Severity.HIGH))),
+    ("critical", filtered(severities=(Severity.CRITICAL,))),
+    ("심각", filtered(severities=(Severity.CRITICAL,))),
+    ("resolved", filtered(statuses=(Status.RESOLVED,))),
+    ("list critical resolved", filtered(severities=(Severity.CRITICAL,), statuses=(Status.RESOLVED,))),
+    ("cluster:Prod-EU", filtered(cluster="Prod-EU")),
+    (
+        'list cluster:x namespace:"a b" service:y',
+        filtered(cluster="x", namespace="a b", service="y"),
+    ),
+    ("list namespace:“a b”", filtered(namespace="a b")),
+    ("list service:a:b&amp;c", filtered(service="a:b&c")),
+]
+
+
+@pytest.mark.parametrize(("text", "command"), UNDERSTOOD)
+def test_a_command(text: str, command: Command) -> None:
+    assert understand(text) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest", "problem", "subject"),
+    [
+        ("reslove 42", "resolve 42", Problem.UNKNOWN_COMMAND, "reslove"),
+        ("Resolvd #42 done", "resolve 42", Problem.UNKNOWN_COMMAND, "Resolvd"),
+        ("acknowledged 42", "ack 42", Problem.UNKNOWN_COMMAND, "acknowledged"),
+        ("akc 42", "ack 42", Problem.UNKNOWN_COMMAND, "akc"),
+        ("unacknowlege 42", "unack 42", Problem.UNKNOWN_COMMAND, "unacknowlege"),
+        ("shwo 42", "show 42", Problem.UNKNOWN_COMMAND, "shwo"),
+        ("lst", "list", Problem.UNKNOWN_COMMAND, "lst"),
+        ("hepl", "help", Problem.UNKNOWN_COMMAND, "hepl"),
+        ("critcal", "list critical", Problem.UNKNOWN_COMMAND, "critcal"),
+        ("frobnicate", "help", Problem.UNKNOWN_COMMAND, "frobnicate"),
+        ("resolve", "resolve 42", Problem.MISSING_REFERENCE, "resolve"),
+        ("확인", "ack 42", Problem.MISSING_REFERENCE, "확인"),
+        ("show", "show 42", Problem.MISSING_REFERENCE, "show"),
+        ("ack it", "ack 42", Problem.WRONG_REFERENCE, "it"),
+        ("ack " + "9" * 19, "ack 42", Problem.WRONG_REFERENCE, "9" * 19),
+        ("ack -1", "ack 42", Problem.WRONG_REFERENCE, "-1"),
+        ("ack 42 please", "ack 42", Problem.TOO_MUCH, "please"),
+        ("show 42 43", "show 42", Problem.TOO_MUCH, "43"),
+        ("42 ack", "ack 42", Problem.TOO_MUCH, "ack"),
+        ("42 really", "42", Problem.TOO_MUCH, "really"),
+        ("list foo:bar", "list service:bar", Problem.UNKNOWN_FILTER, "foo:"),
+        ('list servce:"a b"', 'list service:"a b"', Problem.UNKNOWN_FILTER, "servce:"),
+        ("list resolvd", "list resolved", Problem.UNKNOWN_FILTER, "resolvd"),
+        ("list 42", "show 42", Problem.UNKNOWN_FILTER, "42"),
+        ("list status:closed", "list status:active", Problem.UNKNOWN_VALUE, "closed"),
+        ("list severity:critcal", "list severity:critical", Problem.UNKNOWN_VALUE, "critcal"),
+        ("list status:", "list status:active", Problem.UNKNOWN_VALUE, ""),
+        ("list cluster:", "list cluster:checkout", Problem.UNKNOWN_VALUE, ""),
+    ],
+)
+def test_a_misunderstanding(text: str, nearest: str, problem: Problem, subject: str) -> None:
+    wrong = understand(text, "/oncall")
+    assert isinstance(wrong, Misunderstood)
+    assert (wrong.nearest, wrong.problem, wrong.subject) == (f"/oncall {nearest}", problem, subject)
+
+
+def test_a_wrong_filter_names_the_right_ones() -> None:
+    wrong = understand("list foo:bar")
+    assert isinstance(wrong, Misunderstood)
+    assert wrong.allowed == ("status:", "severity:", "cluster:", "namespace:", "service:")
+    wrong = understand("list severity:bad")
+    assert isinstance(wrong, Misunderstood)
+    assert (wrong.filter_name, wrong.allowed) == ("severity", ("critical", "high", "warning", "info"))
+
+
+WORDS = (
+    "list", "show", "ack", "resolve", "reopen", "help", "42", "#42", ID, "status:all", "severity:", 'service:"a b"',
+    'cluster:"', "critical", "reslove", "목록", "<@U1|a>", "&lt;", '"', ":", "::", "\n", "\x00", "\ud800", "–",
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(WORDS) | st.text(st.characters(), max_size=6), max_size=6).map(" ".join))
+def test_whatever_is_typed_is_answered_with_a_form_that_works(text: str) -> None:
+    command = understand(text)
+    if isinstance(command, Misunderstood):
+        assert command.nearest.startswith("/incident ")
+        assert not isinstance(understand(command.nearest.removeprefix("/incident ")), Misunderstood), command
+
+
+def test_escapes_are_taken_back_once() -> None:
+    assert typed("&amp;lt; &lt;b&gt; <!here> <@U1> <mailto:a@b.example|a@b.example>") == (
+        "&lt; <b> @here @U1 a@b.example"
+    )
+
+
+def test_the_body_of_a_command() -> None:
+    call = read_command(
+        {
+            "command": "/incident",
+            "text": "ack 42",
+            "user_id": "U0ANN",
+            "channel_id": "C1",
+            "trigger_id": "1",
+            "response_url": "https://hooks.slack.example/commands/1",
+        }
+    )
+    assert call.command == Change(Action.ACKNOWLEDGE, 42)
+    assert (call.name, call.user_id, call.channel_id) == ("/incident", "U0ANN", "C1")
+    assert read_command({"user_id": "U0ANN"}).command == ListOpen()
+    with pytest.raises(UnreadablePayload, match="user_id: missing"):
+        read_command({"text": "42"})

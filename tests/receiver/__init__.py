@@ -1,0 +1,1 @@
+"""The ears, tested over real HTTP."""

@@ -1,0 +1,1 @@
+"""Alert sources: what recorded, invented and hostile bodies say."""

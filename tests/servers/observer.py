@@ -1,0 +1,160 @@
+"""The program as a real server: in a thread of the test, or as a process of its own that can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import pymysql
+import pymysql.cursors
+
+from db.server.private import reserved_port
+from receiver.app import Settings, create_app
+from tests.servers.database import DbUrl
+from tests.servers.slack import SIGNING_SECRET, TOKEN, SandboxSlack, ThreadedServer, wait_until
+
+WEBHOOK_TOKEN = "token-of-the-tests"
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def environment(url: DbUrl, slack: SandboxSlack, port: int, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The settings of the program under test."""
+    return {
+        **url.env(),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "SLACK_BOT_TOKEN": TOKEN,
+        "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+        "SLACK_CHANNEL": "#incidents",
+        "SLACK_API_URL": slack.api_url,
+        "WEBHOOK_TOKEN": WEBHOOK_TOKEN,
+        "LOG_FORMAT": "json",
+        **(more or {}),
+    }
+
+
+class Observer:
+    """The program in a thread of this process."""
+
+    def __init__(self, url: DbUrl, slack: SandboxSlack, more: Mapping[str, str] | None = None) -> None:
+        with reserved_port() as port:
+            self.port = port
+        settings = Settings.from_env(environment(url, slack, port, more))
+        self._server = ThreadedServer(create_app(settings), port)
+        self.url = self._server.url
+        self._slack = slack
+
+    def __enter__(self) -> Self:
+        self._slack.options(app_url=f"{self.url}/slack/events")
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.stop()
+
+
+class ObserverProcess:
+    """The program in a process of its own: `python -m receiver`."""
+
+    def __init__(
+        self, url: DbUrl, slack: SandboxSlack, log: Path, *, port: int = 0, more: Mapping[str, str] | None = None
+    ) -> None:
+        if not port:
+            with reserved_port() as port:
+                pass
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = log
+        self._slack = slack
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._environment = {**kept, **environment(url, slack, port, more)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self.kill()
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start; returns once it is ready."""
+        self._slack.options(app_url=f"{self.url}/slack/events")
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "receiver"],
+                cwd=CHECKOUT, env=self._environment, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        if wait:
+            wait_until(self.ready, f"the program to be ready (its log: {self.log})", seconds=30)
+
+    def ready(self) -> bool:
+        """Whether it answers and can work."""
+        try:
+            return httpx.get(f"{self.url}/ready", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is tidied up."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, with_signal: signal.Signals) -> int:
+        assert self._process is not None, "it was not started"
+        self._process.send_signal(with_signal)
+        status = self._process.wait(30)
+        self._process = None
+        return status
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """Everything of one story: the program, its Slack and its record."""
+
+    observer: Observer
+    slack: SandboxSlack
+    db_url: DbUrl
+
+    def post(self, body: bytes | str, path: str = "/webhook/grafana", *, token: str = WEBHOOK_TOKEN) -> httpx.Response:
+        """Send a webhook as a source does."""
+        return send(self.observer.url, body, path, token=token)
+
+    def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        """Read the record."""
+        return rows(self.db_url, sql, *parameters)
+
+
+def send(
+    base: str, body: bytes | str, path: str = "/webhook/grafana", *, token: str = WEBHOOK_TOKEN, timeout: float = 60
+) -> httpx.Response:
+    """Send a webhook to a program."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "User-Agent": "Grafana"}
+    return httpx.post(base + path, content=body, headers=headers, timeout=timeout)
+
+
+def rows(url: DbUrl, sql: str, *parameters: object) -> list[dict[str, Any]]:
+    """Read a database as it is committed."""
+    connection = pymysql.connect(
+        host=url.host, port=url.port, user=url.user, password=url.password, database=url.name, autocommit=True,
+        cursorclass=pymysql.cursors.DictCursor, ssl_disabled=True,
+    )  # fmt: skip
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sql, parameters or None)
+        return list(cursor.fetchall())

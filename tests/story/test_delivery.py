@@ -1,0 +1,166 @@
+"""Slack misbehaves: after it, every card shows the record, and none hangs there twice."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from db.database import Database
+from tests import bodies
+from tests.servers.observer import Town
+from tests.servers.slack import wait_until
+from tests.story.cards import is_acknowledged
+
+
+def cards(town: Town, channel: str = "incidents") -> list[dict[str, Any]]:
+    """The cards that hang in a channel, not those of a plain fallback."""
+    return [message for message in town.slack.messages(channel) if message["blocks"]]
+
+
+def all_shown(town: Town) -> bool:
+    """Whether Slack shows all that the record wants shown."""
+    return town.rows("SELECT COUNT(*) AS behind FROM slack_messages WHERE behind = 1") == [{"behind": 0}]
+
+
+def hurry(town: Town) -> None:
+    """Let all pauses be over."""
+    connection_rows = town.rows("SELECT message_id FROM slack_messages WHERE behind = 1 AND claimed_by IS NULL")
+    if connection_rows:
+        town.rows(
+            "UPDATE slack_messages SET due_at = '2000-01-01', posting_since = posting_since - INTERVAL 60 SECOND "
+            "WHERE behind = 1 AND claimed_by IS NULL"
+        )
+
+
+def settle(town: Town, seconds: float = 40) -> None:
+    """Wait until Slack shows the record, without waiting for pauses to pass."""
+    deadline = time.monotonic() + seconds
+    while not all_shown(town):
+        assert time.monotonic() < deadline, town.rows("SELECT * FROM slack_messages WHERE behind = 1")
+        hurry(town)
+        time.sleep(0.1)
+
+
+def test_a_rate_limited_post_comes_later_and_once(town: Town) -> None:
+    town.slack.fault("chat.postMessage", "ratelimit", retry_after=1, times=2)
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    assert len(cards(town)) == 1
+    assert [call["outcome"] for call in town.slack.calls("chat.postMessage")][-1] == "ok"
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "timeout"])
+def test_a_post_whose_answer_was_lost_is_found_again_and_not_repeated(town: Town, how: str) -> None:
+    town.slack.fault("chat.postMessage", "lose", how=how, times=1, seconds=12)
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    assert len(cards(town)) == 1
+    assert len(town.slack.calls("chat.postMessage")) == 1
+    town.slack.click(cards(town)[0], "incident_acknowledge")
+    settle(town)
+    assert is_acknowledged(cards(town)[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("error", {"error": "internal_error"}),
+        ("http", {"status": 503}),
+        ("refuse", {}),
+        ("error", {"error": "fatal_error"}),
+    ],
+)
+def test_a_post_that_failed_without_a_trace_is_posted_once_in_the_end(
+    town: Town, kind: str, details: dict[str, Any]
+) -> None:
+    town.slack.fault("chat.postMessage", kind, times=2, **details)
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    assert len(cards(town)) == 1
+
+
+def test_an_edit_that_failed_is_made_good(town: Town) -> None:
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    town.slack.fault("chat.update", "lose", how="close", times=1)
+    town.slack.fault("chat.update", "error", error="internal_error", times=1)
+    town.slack.command("/incident ack 1")
+    settle(town)
+    assert is_acknowledged(cards(town)[0])
+    assert len(cards(town)) == 1
+
+
+def test_slack_away_for_long_shows_the_newest_state_only(town: Town) -> None:
+    town.slack.fault("*", "http", status=503)
+    for second in range(5):
+        town.post(bodies.grafana(bodies.alert(instance=f"pod-{second}")))
+    town.slack.command("/incident ack 1")
+    town.slack.heal()
+    settle(town)
+    (card,) = cards(town)
+    assert is_acknowledged(card)
+
+
+def test_a_configuration_error_is_reported_and_does_not_block_other_channels(
+    town: Town, database: Database, tmp_path: Any
+) -> None:
+    town.slack.fault("chat.postMessage", "error", error="is_archived", times=None, channel="incidents")
+    town.post(bodies.grafana(bodies.alert()))
+
+    def reported() -> bool:
+        slack = httpx.get(f"{town.observer.url}/ready", timeout=10).json()["slack"]
+        return "is_archived" in str(slack["problems"])
+
+    wait_until(reported, "the problem to be reported by /ready")
+    town.rows("UPDATE slack_messages SET channel = '#random' WHERE behind = 1")
+    settle(town)
+    assert len(cards(town, "random")) == 1
+
+
+def test_blocks_that_slack_refuses_are_replaced_by_a_sentence(town: Town) -> None:
+    town.slack.fault("chat.postMessage", "error", error="invalid_blocks", times=1)
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    (message,) = town.slack.messages()
+    assert "Checkout 5xx ratio high" in message["text"]
+
+
+def test_a_card_that_somebody_deleted_is_posted_anew_while_its_incident_is_open(town: Town) -> None:
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    town.slack.fault("chat.update", "error", error="message_not_found", times=1)
+    town.slack.command("/incident ack 1")
+    settle(town)
+    assert is_acknowledged(cards(town)[-1])
+    town.slack.fault("chat.update", "error", error="message_not_found", times=1)
+    posted = len(town.slack.calls("chat.postMessage"))
+    town.slack.command("/incident resolve 1")
+    settle(town)
+    assert len(town.slack.calls("chat.postMessage")) == posted
+
+
+def test_a_storm_on_one_incident_is_a_handful_of_edits(town: Town) -> None:
+    for number in range(60):
+        town.post(bodies.grafana(*(bodies.alert(instance=f"pod-{number}-{index}") for index in range(10))))
+    settle(town)
+    assert town.rows("SELECT alert_count, instances_firing FROM incidents") == [
+        {"alert_count": 600, "instances_firing": 600}
+    ]
+    (card,) = cards(town)
+    assert "600" in str(card["blocks"])
+    assert len(town.slack.calls("chat.update")) < 30
+
+
+def test_the_pace_of_slack_is_kept_and_the_worst_go_first(town: Town) -> None:
+    town.slack.options(pace=True)
+    for index, severity in enumerate(["info", "warning", "info", "warning", "critical"]):
+        town.post(bodies.grafana(bodies.alert(rule=f"rule-{index}", labels={"severity": severity})))
+    settle(town)
+    assert all(call["outcome"] == "ok" for call in town.slack.calls("chat.postMessage"))
+    texts = [card["text"] for card in cards(town)]
+    assert len(texts) == 5
+    critical = next(index for index, text in enumerate(texts) if "Critical" in text or "critical" in text)
+    assert critical <= 2  # those that were posted before it had come before it
