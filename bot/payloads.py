@@ -281,6 +281,10 @@ _CHANGES: Mapping[str, Action] = {
     "re-open": Action.REOPEN,
     "다시열기": Action.REOPEN,
 }
+_TWO_WORDS: Mapping[tuple[str, str], Action] = {
+    ("확인", "취소"): Action.UNACKNOWLEDGE,
+    ("다시", "열기"): Action.REOPEN,
+}
 _SHORT: Mapping[Action, str] = {
     Action.ACKNOWLEDGE: "ack",
     Action.UNACKNOWLEDGE: "unack",
@@ -361,6 +365,8 @@ class _Asked:
     def understood(self) -> Command:
         first, rest = self.words[0], self.words[1:]
         verb = first.folded
+        if rest and (action := _TWO_WORDS.get((verb, rest[0].folded))):
+            return self._change(action, first, rest[1:])
         if verb in _HELP:
             return Help()
         if verb in _LIST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -16,7 +17,7 @@ import pymysql.cursors
 from dbutils.pooled_db import PooledDB
 from pymysql.constants import FIELD_TYPE
 
-from db.errors import Conflict, DatabaseAway, OutcomeUnknown, translated
+from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, translated
 from db.queries import Query
 from db.settings import DatabaseSettings
 
@@ -25,7 +26,7 @@ Row = dict[str, Any]
 Params = Mapping[str, object]
 
 _FRESH_SECONDS = 1.0
-"""A connection that answered this recently is lent without asking it again (`begin` would notice anyway)."""
+"""A connection that was used this recently is used again without asking it (`begin` would notice anyway)."""
 
 _MOST_ATTEMPTS = 30
 
@@ -33,8 +34,9 @@ _MOST_ATTEMPTS = 30
 class Transaction:
     """What a piece of work may do inside one transaction; it is never open while anything outside is called."""
 
-    def __init__(self, cursor: pymysql.cursors.DictCursor) -> None:
+    def __init__(self, cursor: pymysql.cursors.DictCursor, deadline: float) -> None:
         self._cursor = cursor
+        self._deadline = deadline  # of the monotonic clock
 
     def rows(self, query: Query, params: Params | None = None) -> list[Row]:
         """All rows of a SELECT; a list or tuple among the parameters becomes `(a, b, c)` for IN."""
@@ -59,6 +61,7 @@ class Transaction:
     def insert_many(self, query: Query, rows: Sequence[Params]) -> None:
         """Insert rows in as few statements as their size allows; VALUES holds placeholders only (else one each)."""
         if rows:
+            self._be_in_time()
             with _our_errors():
                 self._cursor.executemany(query.sql, rows)
 
@@ -76,15 +79,22 @@ class Transaction:
         return changed
 
     def _run(self, sql: str, params: Params | Sequence[object] | None) -> int:
+        self._be_in_time()
         with _our_errors():
             return self._cursor.execute(sql, params)
+
+    def _be_in_time(self) -> None:
+        """Many statements that are each in time can together be too late for the person who waits."""
+        if time.monotonic() > self._deadline:
+            raise Interrupted("the time for this transaction is over")
 
 
 class Database:
     """A pool of connections to one database, for threads that share time limits.
 
     `pool_size` is the number of threads that use it at most. `statement_seconds` and `lock_seconds` bound one statement
-    and one wait for a row lock, `patience_seconds` a whole `transact` with its repeats.
+    and one wait for a row lock, `patience_seconds` the repeats of `transact`. No statement begins later than
+    `work_seconds` after `transact` was called.
     """
 
     def __init__(
@@ -96,26 +106,29 @@ class Database:
         lock_seconds: int,
         patience_seconds: float,
         connect_seconds: int = 1,
+        work_seconds: float = math.inf,
     ) -> None:
         self._settings = settings
         self._statement_seconds = statement_seconds
         self._lock_seconds = lock_seconds
         self._connect_seconds = connect_seconds
         self._patience = patience_seconds
+        self._work_seconds = work_seconds
         self._slots = threading.BoundedSemaphore(pool_size)
-        # PooledDB connects while it holds its own lock, and waits without a limit: both happen behind this door,
-        # which threads leave when their patience is over.
-        self._door = threading.Lock()
+        # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would make
+        # all threads queue behind it. So it is handed connections that are not connected yet, is told never to ask, and
+        # all that needs the network happens in `_ready`, in the thread that borrowed the connection.
         self._pool = PooledDB(
-            self._connect,
+            self._unconnected,
             mincached=0,
             maxcached=pool_size,
             maxconnections=pool_size,
-            blocking=True,
+            blocking=True,  # never has to wait: `_slots` lets no more threads in
+            reset=False,
+            ping=0,
             # A deadlock is an OperationalError: with the default the pool would run a statement again on a fresh
-            # connection and so tear a transaction in two. Only a connection known to be closed is replaced.
+            # connection and so tear a transaction in two. InterfaceError alone is what a closed connection raises.
             failures=(pymysql.err.InterfaceError,),
-            ping=(1, _is_alive),
         )
 
     @property
@@ -136,12 +149,13 @@ class Database:
         errors of `db.errors`; whatever `work` raises leaves as it is, and nothing was written.
         """
         patience = self._patience if patience_seconds is None else patience_seconds
-        deadline = time.monotonic() + patience
+        now = time.monotonic()
+        deadline, last_statement = now + patience, now + self._work_seconds
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._once(work, deadline)
+                return self._once(work, deadline, last_statement)
             except (Conflict, DatabaseAway, OutcomeUnknown) as error:
                 if isinstance(error, OutcomeUnknown) and not idempotent:
                     raise
@@ -154,13 +168,14 @@ class Database:
         """Close the idle connections; those on loan close when they come back."""
         self._pool.close()
 
-    def _once(self, work: Callable[[Transaction], T], deadline: float) -> T:
+    def _once(self, work: Callable[[Transaction], T], deadline: float, last_statement: float) -> T:
         with self._connection(deadline) as connection:
             try:
                 with _our_errors():
+                    self._ready(connection.dbapi_connection)
                     connection.begin()
                     cursor = connection.cursor(pymysql.cursors.DictCursor)
-                result = work(Transaction(cursor))
+                result = work(Transaction(cursor, last_statement))
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -169,17 +184,11 @@ class Database:
 
     @contextmanager
     def _connection(self, deadline: float) -> Iterator[Any]:
-        """A connection of the pool; `DatabaseAway` when there is none in time."""
+        """A connection of the pool, perhaps not connected; `DatabaseAway` when there is none in time."""
         if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise DatabaseAway("all connections to the database are in use")
         try:
-            if not self._door.acquire(timeout=max(0.0, deadline - time.monotonic())):
-                raise DatabaseAway("no connection to the database in time")
-            try:
-                with _our_errors():
-                    connection = self._pool.connection()
-            finally:
-                self._door.release()
+            connection = self._pool.connection()
             try:
                 yield connection
             finally:
@@ -187,9 +196,9 @@ class Database:
         finally:
             self._slots.release()
 
-    def _connect(self) -> pymysql.Connection[pymysql.cursors.DictCursor]:
+    def _unconnected(self) -> pymysql.Connection[pymysql.cursors.Cursor]:
         settings = self._settings
-        connection: pymysql.Connection[Any] = pymysql.connect(
+        return pymysql.connect(
             host=settings.host,
             port=settings.port,
             user=settings.user,
@@ -199,27 +208,38 @@ class Database:
             connect_timeout=self._connect_seconds,
             read_timeout=self._statement_seconds,
             write_timeout=self._statement_seconds,
-            autocommit=False,
+            autocommit=None,  # as the server has it: every transaction begins with BEGIN
             conv=_CONVERTERS,
             local_infile=False,
             # On loopback TLS protects nothing and costs about 40 ms of CPU for each connection.
             ssl_disabled=settings.host in ("127.0.0.1", "localhost", "::1"),
+            defer_connect=True,
         )
-        with connection.cursor() as cursor:
-            for statement in self._session():
-                cursor.execute(statement)
-        connection.commit()
-        return connection
 
-    def _session(self) -> tuple[str, ...]:
-        """What every connection is set to; the versioned comments are read by MySQL only, `M!` by MariaDB only."""
+    def _ready(self, connection: pymysql.Connection[pymysql.cursors.Cursor]) -> None:
+        """Connect, or make sure that a connection which was idle is still one."""
+        now = time.monotonic()
+        if connection.open and now - getattr(connection, "observer_used_at", 0.0) > _FRESH_SECONDS:
+            try:
+                connection.ping(reconnect=False)
+            except (pymysql.err.MySQLError, OSError):
+                with suppress(pymysql.err.MySQLError, OSError):
+                    connection.close()
+        if not connection.open:
+            connection.connect()
+            with connection.cursor() as cursor:
+                cursor.execute(self._session())
+        connection.observer_used_at = now  # type: ignore[attr-defined]
+
+    def _session(self) -> str:
+        """What every connection is set to; `/*!80000` is read by MySQL only, `/*M!` by MariaDB only."""
         seconds = self._statement_seconds
         return (
-            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
             f"innodb_lock_wait_timeout = {self._lock_seconds:d}"
-            f"/*M! , max_statement_time = {seconds:.3f} */"
-            f"/*!80000 , max_execution_time = {int(seconds * 1000):d} */",
+            f"/*M! , tx_isolation = 'READ-COMMITTED', max_statement_time = {seconds:.3f} */"
+            "/*!80000 , transaction_isolation = 'READ-COMMITTED', "
+            f"max_execution_time = {int(seconds * 1000):d} */"
         )
 
 
@@ -248,20 +268,6 @@ def _roll_back(connection: Any) -> None:
     """Roll back; a connection on which that fails is gone, and its transaction with it."""
     with suppress(pymysql.err.MySQLError, OSError):
         connection.rollback()
-
-
-def _is_alive(connection: pymysql.Connection[Any]) -> bool:
-    """Whether a pooled connection may be lent; asks the server only after a pause."""
-    now = time.monotonic()
-    if not connection.open:
-        return False
-    if now - getattr(connection, "_observer_seen", 0.0) > _FRESH_SECONDS:
-        try:
-            connection.ping(reconnect=False)
-        except (pymysql.err.MySQLError, OSError):
-            return False
-    connection._observer_seen = now  # type: ignore[attr-defined]
-    return True
 
 
 def _escape_time(value: datetime, mapping: object = None) -> str:

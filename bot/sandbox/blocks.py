@@ -3,7 +3,7 @@
 Limits (all lengths in UTF-16 units, the strictest way to count):
 
     message       50 blocks; 13,200 characters over all blocks; one table; 12,000 characters of markdown; no alert block
-    view          100 blocks, at least one; modal: title, and `submit` as soon as there is an input; home: neither of them;
+    view          100 blocks, at least one; modal: title, and `submit` with any input; home: neither;
                   title, submit, close 24; private_metadata 3,000; callback_id and external_id 255; 250 KB in all
     every block   block_id 255, once per message or view; no unknown key; no unknown type
     section       `text` (3,000) or 1 to 10 `fields` (2,000 each); one accessory
@@ -220,7 +220,7 @@ def size(blocks: Any) -> int:
 
 
 def lint_message(blocks: Any, pointer: str = "/blocks") -> list[Problem]:
-    """What Slack would refuse in the blocks of a message; too much in all is judged by `size`, for it has its own code."""
+    """What Slack would refuse in the blocks of a message; too much in all has its own code and is judged by `size`."""
     lint = _Lint("message")
     lint.blocks(blocks, pointer, MESSAGE_BLOCKS, least=0)
     if not lint.problems:
@@ -243,7 +243,7 @@ def lint_attachments(attachments: Any) -> list[Problem]:
 
 
 def lint_view(view: Any) -> list[Problem]:
-    """What Slack would refuse in a modal or Home tab; too many bytes are judged by `view_bytes`, for they have their own code."""
+    """What Slack would refuse in a modal or Home tab; too many bytes have their own code: see `view_bytes`."""
     if not isinstance(view, dict):
         return [Problem("/view", "must be an object")]
     kind = view.get("type")

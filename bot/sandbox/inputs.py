@@ -1,4 +1,4 @@
-"""What Slack's client does with a modal before it sends it: it collects the values and refuses incomplete ones. Pure."""
+"""What Slack's client does with a modal before it sends it: collects the values and refuses incomplete ones. Pure."""
 
 from __future__ import annotations
 

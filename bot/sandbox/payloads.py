@@ -241,7 +241,7 @@ def event(workspace: Workspace, inner: Json, event_id: str) -> Json:
 
 
 def escaped(workspace: Workspace, text: str) -> str:
-    """What somebody typed, as Slack sends it: `&`, `<`, `>` escaped, names of people, channels and addresses as links."""
+    """What somebody typed, as Slack sends it: `&<>` escaped, names of people and channels and addresses as links."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
     def link(found: re.Match[str]) -> str:

@@ -110,7 +110,7 @@ class WebApi:
         return self._log(name, channel, args, at, outcome, response, result)
 
     def _run(self, name: str, request: Request, args: Arguments, paced: bool = True) -> tuple[str, Response]:
-        """The call itself; one that meets ordered trouble is not paced, so that the trouble is exactly what was ordered."""
+        """The call itself; one that meets ordered trouble is not paced: the trouble is exactly what was ordered."""
         try:
             method = _method(name)
             if not method.open:

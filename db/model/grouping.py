@@ -3,7 +3,7 @@
 An *occurrence* is (fingerprint, start). What an alert means depends on what is known of its instance:
 
   firing,   instance unknown                        a new occurrence
-  firing,   same start, still firing                a repeat
+  firing,   same start, still firing                a repeat; of another kind (blind or not) a new occurrence
   firing,   same or earlier start, resolved         late, and ignored; after `refire_after` a new occurrence
   firing,   earlier start, still firing             late
   firing,   later start                             a new occurrence
@@ -70,6 +70,8 @@ class Known:
     last: Mapping[IncidentKey, Incident]  # the newest incident of a key, open or not
     instances: Mapping[InstanceName, Instance]  # in the newest incident of the key that has the fingerprint
     closed: Mapping[IncidentId, Incident] = field(default_factory=dict)  # older incidents those instances are in
+    # the same fingerprints where they are not the newest of their key: in an incident that a person reopened
+    members: Mapping[tuple[IncidentId, str], Instance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +119,23 @@ def sort(reading: Reading, policy: Policy) -> Sorted:
     return Sorted(tuple(normal), tuple(blind), tuple(tests), tuple(heartbeats))
 
 
-def home_of_blind(keyed: Keyed, of_rule: Sequence[Incident], instances: Sequence[Instance]) -> IncidentKey:
+def home_of_blind(
+    keyed: Keyed, of_rule: Sequence[Incident], instances: Sequence[Instance], policy: Policy, now: datetime
+) -> IncidentKey:
     """The key of the incident a blind alert goes to.
 
-    `of_rule` are the open incidents of its rule, `instances` what is known of its fingerprint under that rule. An
-    occurrence that is known stays where it is, also when a person resolved that incident; a new one joins the open
-    incident of the rule that was heard of last; without one it forms its own.
+    `of_rule` are the open incidents of its rule, `instances` what is known of its fingerprint under that rule, the
+    newest incident first. An occurrence that is known stays where it is, also when a person resolved that incident; a
+    new one stays in an open incident where its fingerprint still fires, else joins the open incident of the rule that
+    was heard of last; without one it forms its own.
     """
     alert = keyed.alert
+    open_ids = {incident.incident_id for incident in of_rule}
     for instance in instances:
-        if instance.fingerprint == alert.fingerprint and (
-            instance.state is AlertState.FIRING or instance.starts_at == alert.starts_at
-        ):
+        if instance.fingerprint != alert.fingerprint:
+            continue
+        fires_in_open = instance.state is AlertState.FIRING and instance.incident_id in open_ids
+        if fires_in_open or _meaning(alert, instance, now, policy) is not Meaning.NEW_OCCURRENCE:
             return instance.key
     best = max(of_rule, key=lambda incident: (incident.last_seen_at, incident.number), default=None)
     return best.key if best is not None else keyed.key
@@ -258,6 +265,7 @@ class _Draft:
         alert = keyed.alert
         member = self._member(incident, alert.fingerprint)
         was_firing = member is not None and member.state is AlertState.FIRING
+        was_blind = was_firing and member is not None and member.kind is AlertKind.BLIND
         blind = alert.kind is AlertKind.BLIND
         if instance is not None and instance.incident_id != incident.incident_id:
             self.superseded.append((instance.incident_id, instance.fingerprint))
@@ -279,6 +287,8 @@ class _Draft:
         self._joined[incident.incident_id] = self._joined.get(incident.incident_id, 0) + 1
         if blind and not incident.blind_firing:
             self._sight[incident.incident_id] = EventKind.BLIND
+        elif was_blind and not blind and incident.blind_firing == 1:
+            self._sight[incident.incident_id] = EventKind.SIGHT_RESTORED
         severity = self._policy.severity(alert.labels)
         if severity.rank < incident.severity.rank:
             self._raised[incident.incident_id] = severity.value
@@ -287,7 +297,7 @@ class _Draft:
             incident,
             instances_total=incident.instances_total + (member is None),
             instances_firing=incident.instances_firing + (not was_firing),
-            blind_firing=incident.blind_firing + (blind and not was_firing),
+            blind_firing=incident.blind_firing + blind - was_blind,
             last_values=values_text(alert) or incident.last_values,
             links=_merged(incident.links, alert.links),
         )
@@ -349,7 +359,12 @@ class _Draft:
         return replace(incident, instances_total=incident.instances_total + 1)
 
     def _repeat(self, incident: Incident, alert: Alert, instance: Instance, meaning: Meaning) -> Incident:
-        """Nothing new, except perhaps newer values of an instance that fires."""
+        """Nothing new, except perhaps newer values of an instance that fires, or a newer end of one that does not."""
+        if alert.state is AlertState.RESOLVED and alert.starts_at and alert.starts_at > instance.starts_at:
+            # the end of an occurrence whose beginning is still on its way, and must not fire when it comes
+            ended = alert.ends_at or self._now
+            self._write(replace(instance, starts_at=alert.starts_at, ends_at=ended, heard_at=self._now))
+            return incident
         values = values_text(alert)
         if meaning is Meaning.LATE or not values or values == instance.last_values:
             return incident
@@ -365,7 +380,10 @@ class _Draft:
     def _member(self, incident: Incident, fingerprint: str) -> Instance | None:
         """The instance, if it is in this very incident."""
         instance = self._instance(fingerprint)
-        return instance if instance is not None and instance.incident_id == incident.incident_id else None
+        if instance is not None and instance.incident_id == incident.incident_id:
+            return instance
+        name = (incident.incident_id, fingerprint)
+        return self.written.get(name) or self._known.members.get(name)
 
     def _incident_of(self, instance: Instance) -> Incident:
         """The incident an instance is in."""
@@ -480,7 +498,7 @@ def _meaning(alert: Alert, instance: Instance | None, now: datetime, policy: Pol
         return Meaning.NEW_OCCURRENCE
     if instance.state is AlertState.FIRING:
         if alert.starts_at is None or alert.starts_at == instance.starts_at:
-            return Meaning.REPEAT
+            return Meaning.REPEAT if alert.kind is instance.kind else Meaning.NEW_OCCURRENCE
         return Meaning.NEW_OCCURRENCE if alert.starts_at > instance.starts_at else Meaning.LATE
     if alert.starts_at is None:
         return Meaning.NEW_OCCURRENCE

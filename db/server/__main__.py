@@ -24,6 +24,8 @@ from db.server.find import KINDS, programs
 from db.server.machine import Machine
 from db.server.private import PrivateServer
 
+_PATIENCE_SECONDS = 20.0  # a run that was killed just now needs a moment to shut its server down
+
 
 def main(arguments: Sequence[str], env: Mapping[str, str]) -> int:
     """Exit code 0 after an orderly end, 1 with the reason on standard error."""
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str], env: Mapping[str, str]) -> int:
             password=env.get("DB_PASSWORD") or secrets.token_urlsafe(24),
             kind=options.kind,
             port=options.port,
+            patience=_PATIENCE_SECONDS,
             report=_report,
         )
         return _run(server)

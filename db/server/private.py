@@ -47,7 +47,7 @@ class PrivateServer:
     `packages` is where packages are unpacked when no server is on the machine; it may be shared by many servers. With
     `port=0` the port of the last start is taken again if it is free, else any free one. `durable=False` is for tests:
     commits survive a killed server but not a power failure. `user` may do anything in databases whose names begin
-    with that of `database`.
+    with that of `database`. `patience` is how many seconds to wait for an earlier run on the same data to end.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class PrivateServer:
         durable: bool = True,
         user: str = "observer",
         database: str = "observer",
+        patience: float = 0.0,
         report: Report = silent,
     ) -> None:
         self.home = home.resolve()
@@ -77,6 +78,7 @@ class PrivateServer:
         self._machine = machine
         self._kind: Kind = kind
         self._durable = durable
+        self._patience = patience
         self._report = report
         self._program: Program | None = None
         self._watch: subprocess.Popen[bytes] | None = None
@@ -333,12 +335,18 @@ class PrivateServer:
             return
         self.home.mkdir(parents=True, exist_ok=True)
         lock = (self.home / "lock").open("a", encoding="utf-8")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise StartFailed(f"the database in {self.home} is in use by another run") from None
-        self._lock = lock
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.1)
+                    continue
+                lock.close()
+                raise StartFailed(f"the database in {self.home} is in use by another run") from None
+            self._lock = lock
+            return
 
     def _stop_stale(self) -> None:
         """End a server that a killed run left on our data: it names this very folder on its command line."""

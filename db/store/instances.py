@@ -23,6 +23,18 @@ def current(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Iterable
     return {(instance.key, instance.fingerprint): instance for instance in map(_instance, rows)}
 
 
+def of_incidents(
+    tx: Transaction, ids: Iterable[IncidentId], fingerprints: Iterable[str]
+) -> dict[tuple[IncidentId, str], Instance]:
+    """What is known of these fingerprints in these very incidents, whether they are the newest or not."""
+    wanted = sorted({cut(fingerprint, 64) for fingerprint in fingerprints})
+    names = sorted(set(ids))
+    if not names or not wanted:
+        return {}
+    rows = tx.rows(query("instances", "of_incidents"), {"ids": names, "fingerprints": wanted})
+    return {(instance.incident_id, instance.fingerprint): instance for instance in map(_instance, rows)}
+
+
 def of_rules(tx: Transaction, rules: Iterable[str], fingerprints: Iterable[str]) -> list[Instance]:
     """What is known of these fingerprints in any incident of these rules, the newest incident first."""
     names = sorted({cut(rule, 255) for rule in rules})

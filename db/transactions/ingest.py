@@ -47,7 +47,7 @@ def record_delivery(
             return known_answer
         known = _known(tx, keys, _fingerprints((*ordered.keyed, *ordered.blind)))
         targets = [(keyed, keyed.key) for keyed in ordered.keyed]
-        targets += _blind_targets(tx, ordered.blind, known, frozenset(keys))
+        targets += _blind_targets(tx, ordered.blind, known, frozenset(keys), policy, now)
         decided = grouping.plan(targets, known, policy, now, source_name=reading.source, truncated=reading.truncated)
         _write(tx, decided, delivery_id, now)
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
@@ -87,11 +87,24 @@ def _known(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Sequence[
     members = instances.current(tx, keys, fingerprints)
     at_hand = {incident.incident_id for incident in (*opened.values(), *last.values())}
     older = {instance.incident_id for instance in members.values()} - at_hand
-    return Known(open=opened, last=last, instances=members, closed=incidents.by_ids(tx, older))
+    targets = {key: incident.incident_id for key, incident in {**last, **opened}.items()}
+    elsewhere = {i.fingerprint for i in members.values() if targets.get(i.key) != i.incident_id}
+    return Known(
+        open=opened,
+        last=last,
+        instances=members,
+        closed=incidents.by_ids(tx, older),
+        members=instances.of_incidents(tx, targets.values(), elsewhere),
+    )
 
 
 def _blind_targets(
-    tx: Transaction, blind: Sequence[Keyed], known: Known, locked: frozenset[IncidentKey]
+    tx: Transaction,
+    blind: Sequence[Keyed],
+    known: Known,
+    locked: frozenset[IncidentKey],
+    policy: Policy,
+    now: datetime,
 ) -> list[tuple[Keyed, IncidentKey]]:
     """Where blind alerts go, by what is in the record now that the keys are locked."""
     targets = []
@@ -103,7 +116,7 @@ def _blind_targets(
             for instance in instances.of_rules(tx, (rule,), (keyed.alert.fingerprint,))
             if instance.key in locked
         ]
-        targets.append((keyed, grouping.home_of_blind(keyed, of_rule, having)))
+        targets.append((keyed, grouping.home_of_blind(keyed, of_rule, having, policy, now)))
     return targets
 
 

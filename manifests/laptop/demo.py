@@ -88,6 +88,16 @@ def send(address: str, webhook: Mapping[str, str], body: bytes) -> str:
     return answer
 
 
+def outcome(answer: str) -> str:
+    """What the app answered happened to incidents, in an indented line; empty when it says nothing of the kind."""
+    try:
+        incidents = json.loads(answer)["incidents"]
+        happened = [f"{what} {', '.join(ids)}" for what, ids in incidents.items() if ids]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return "".join(f"\n     {line}" for line in happened)
+
+
 def main(arguments: Sequence[str], env: Mapping[str, str], checkout: Path = CHECKOUT) -> int:
     """The exit code: 0 when the whole story was taken, 1 with a sentence otherwise."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
@@ -116,7 +126,7 @@ def play(laptop: Laptop, pause: float) -> None:
             time.sleep(pause)
         body = clock.present(json.loads((SAMPLES / f"{name}.json").read_text("utf-8")), datetime.now(UTC))
         answer = send(address, webhook, json.dumps(body, ensure_ascii=False).encode())
-        say(f"{number}. {sentence}\n     {answer}")
+        say(f"{number}. {sentence}{outcome(answer)}")
     say("\nNow press Acknowledge on a card, then Resolve..., and type /incident.")
 
 

@@ -133,11 +133,13 @@ class Run:
     def go(self) -> None:
         """Start everything, tell where to look, and stay until the end. Raises `Stopped` or `LaptopError`."""
         laptop = self.laptop
-        check_port(laptop.host, laptop.port, "PORT")
+        # the programs of a run that was killed just now need a moment to notice and to end
+        patience = _GRACE_SECONDS + 5 if laptop.state_file.exists() else 0.0
+        check_port(laptop.host, laptop.port, "PORT", patience)
         if laptop.own_slack:
             if laptop.port == laptop.sandbox_port:
                 raise LaptopError(f"PORT and SANDBOX_PORT are both {laptop.port}: choose two.")
-            check_port("127.0.0.1", laptop.sandbox_port, "SANDBOX_PORT")
+            check_port("127.0.0.1", laptop.sandbox_port, "SANDBOX_PORT", patience)
         kept = own_secrets(laptop.run_dir)
         laptop.app_env(kept["signing_secret"], None)  # a wrong setting is told before anything is started
         database = self._start_database(kept["database_password"]) if laptop.own_database else None
@@ -147,7 +149,7 @@ class Run:
             options = ["--port", str(laptop.sandbox_port), "--app-url", f"{laptop.address}/slack/events"]
             secret = ["--signing-secret", kept["signing_secret"]]
             self._start("sandbox", [*self._commands.sandbox, *options, *secret], laptop.env)
-            self._wait_for(laptop.sandbox_address, "/", "the sandbox Slack")
+            self._wait_for(laptop.sandbox_address, "/", "the sandbox Slack", (200, 302, 307))
         self._start("app", self._commands.app, env)
         self._wait_for(laptop.address, "/ready", "the app")
         write_private(laptop.state_file, state_of(laptop, env))
@@ -191,15 +193,15 @@ class Run:
         if child.wait() != 0:
             raise LaptopError(f"The migrations failed (exit code {child.code}); the lines above say why.")
 
-    def _wait_for(self, address: str, path: str, what: str) -> None:
+    def _wait_for(self, address: str, path: str, what: str, good: tuple[int, ...] = (200,)) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         answer = ""
         while time.monotonic() < deadline:
             status, answer = get(address, path)
-            if status == 200:
+            if status in good:
                 return
-            self._check_events(0.1)
-        raise LaptopError(f"{what.capitalize()} was not ready within {_READY_SECONDS:.0f} s. {answer}".rstrip())
+            self._check_events(0.2)
+        raise LaptopError(f"{what[0].upper()}{what[1:]} was not ready within {_READY_SECONDS:.0f} s. {answer}".rstrip())
 
     def _check_events(self, seconds: float | None, but: Child | None = None) -> None:
         """Wait so long (None: for ever) for something to happen; what happens while we wait ends the run."""
@@ -253,13 +255,13 @@ def only_run(laptop: Laptop) -> Iterator[None]:
         yield
 
 
-def check_port(host: str, port: int, name: str) -> None:
-    """Raise `LaptopError` when somebody listens there already."""
+def check_port(host: str, port: int, name: str, patience: float = 0.0) -> None:
+    """Raise `LaptopError` when somebody listens there, and still does after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and not is_free(host, port):
+        time.sleep(0.1)
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
+        _listen(host, port)
     except PermissionError:
         raise LaptopError(f"Port {port} needs more rights than you have: choose another with {name}=...") from None
     except socket.gaierror:
@@ -269,6 +271,22 @@ def check_port(host: str, port: int, name: str) -> None:
             f"Port {port} on {host} cannot be used ({error.strerror}): stop the program that uses it, or choose "
             f"another with {name}=... make run."
         ) from None
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a program could listen there."""
+    try:
+        _listen(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def _listen(host: str, port: int) -> None:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
 
 
 def get(address: str, path: str) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 import pytest
@@ -210,7 +209,7 @@ json_values = st.recursive(
                     "container", "selected_option", "command", "user_id", "root_cause",
                 )
             ),
-            inner | st.sampled_from(("block_actions", "view_submission", "v1:show:INC-1:1", json.dumps({"incident": "x"}))),
+            inner | st.sampled_from(("block_actions", "view_submission", "v1:show:INC-1:1", '{"incident": "x"}')),
             max_size=6,
         )
     ),
@@ -261,6 +260,8 @@ UNDERSTOOD: list[tuple[str, Command]] = [
     ("Acknowledge #42", Change(Action.ACKNOWLEDGE, 42)),
     ("확인 42", Change(Action.ACKNOWLEDGE, 42)),
     (f"ack {ID}", Change(Action.ACKNOWLEDGE, ID)),
+    ("확인 취소 42", Change(Action.UNACKNOWLEDGE, 42)),
+    ("다시 열기 42", Change(Action.REOPEN, 42)),
     ("unack 42", Change(Action.UNACKNOWLEDGE, 42)),
     ("un-acknowledge 42", Change(Action.UNACKNOWLEDGE, 42)),
     ("reopen 42", Change(Action.REOPEN, 42)),

@@ -118,6 +118,11 @@ class SandboxSlack:
         """Send a dialog; what the program answered."""
         return self._ask("POST", "/control/submit", json={"view_id": view["id"], "user": user, "values": values})
 
+    def dialog(self, user: str = "U001") -> dict[str, Any]:
+        """The dialog a person has before them; waits until it is open."""
+        wait_until(lambda: bool(self.views(user)), "a dialog")
+        return self.views(user)[-1]
+
     def wait_for_message(
         self, holds: Callable[[dict[str, Any]], bool], what: str, *, channel: str = "incidents", seconds: float = 20
     ) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def test_an_alert_is_acknowledged_and_resolved_in_slack(town: Town) -> None:
     assert "incident_acknowledge" not in element_ids(card)
 
     town.slack.click(card, "incident_resolve", user="U002")
-    (view,) = town.slack.views("U002")
+    view = town.slack.dialog("U002")
     notes = {"root_cause": {"text": "A bad deploy of checkout-api"}, "action_taken": {"text": "Rolled back"}}
     assert town.slack.submit(view, notes, user="U002")["status"] == 200
     assert town.slack.views("U002") == []
@@ -118,7 +118,7 @@ def test_repeats_after_a_person_resolved_open_nothing_and_a_new_occurrence_does(
 def test_notes_typed_while_the_incident_resolved_by_itself_are_kept(town: Town) -> None:
     card = open_incident(town)
     town.slack.click(card, "incident_resolve", user="U003")
-    (view,) = town.slack.views("U003")
+    view = town.slack.dialog("U003")
     town.post(bodies.grafana(bodies.alert(ends=30)))
     town.slack.submit(view, {"root_cause": {"text": "Disk was full"}}, user="U003")
     (view,) = town.slack.views("U003")  # now a notice

@@ -3,6 +3,10 @@
 SELECT * FROM incident_instances
 WHERE incident_key IN %(keys)s AND fingerprint IN %(fingerprints)s AND is_current = 1
 
+-- name: of_incidents
+-- What is known of these fingerprints in these incidents.
+SELECT * FROM incident_instances WHERE incident_id IN %(ids)s AND fingerprint IN %(fingerprints)s
+
 -- name: of_rules
 -- What is known of these fingerprints in any incident of these rules.
 SELECT incident_instances.* FROM incident_instances
@@ -21,7 +25,7 @@ INSERT INTO incident_instances (
     %(ends_at)s, %(heard_at)s, %(labels)s, %(first_values)s, %(last_values)s
 )
 ON DUPLICATE KEY UPDATE
-    kind = VALUES(kind), state = VALUES(state), starts_at = VALUES(starts_at), ends_at = VALUES(ends_at),
+    is_current = VALUES(is_current), kind = VALUES(kind), state = VALUES(state), starts_at = VALUES(starts_at), ends_at = VALUES(ends_at),
     heard_at = VALUES(heard_at), labels = VALUES(labels), last_values = VALUES(last_values)
 
 -- name: supersede

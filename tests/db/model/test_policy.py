@@ -1,0 +1,251 @@
+"""The policy file: its defaults, its tables, and the names of everything that is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from db.model.incident import Rank, Severity
+from db.model.policy import Policy, PolicyError
+from tests.strategies import json_values, labels, unhurried
+
+
+def parsed(toml: str) -> Policy:
+    return Policy.parse(tomllib.loads(toml))
+
+
+def problems(toml: str) -> tuple[str, ...]:
+    with pytest.raises(PolicyError) as caught:
+        parsed(toml)
+    return caught.value.problems
+
+
+def test_an_empty_file_is_the_default_policy() -> None:
+    assert Policy.parse({}) == Policy()
+
+
+def test_the_defaults_ask_nothing_of_anybody() -> None:
+    policy = Policy()
+    assert policy.reopen_window == timedelta(0)
+    assert policy.refire_after == timedelta(minutes=15)
+    assert policy.severity({}) is Severity.WARNING
+    assert policy.channel({"service": "x"}) == ""
+    assert policy.category({"service": "x"}) == ""
+    assert policy.title("Disk full", {}) == "Disk full"
+    assert policy.is_heartbeat({"alertname": "Watchdog"})
+    assert not policy.is_heartbeat({"alertname": "WatchdogMissing"})
+    assert policy.may("U1")
+
+
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        ("critical", Severity.CRITICAL),
+        (" CRITICAL ", Severity.CRITICAL),
+        ("page", Severity.CRITICAL),
+        ("P1", Severity.CRITICAL),
+        ("sev1", Severity.CRITICAL),
+        ("disaster", Severity.CRITICAL),
+        ("high", Severity.HIGH),
+        ("error", Severity.HIGH),
+        ("major", Severity.HIGH),
+        ("warning", Severity.WARNING),
+        ("minor", Severity.WARNING),
+        ("average", Severity.WARNING),
+        ("info", Severity.INFO),
+        ("none", Severity.INFO),
+        ("P5", Severity.INFO),
+        ("purple", Severity.WARNING),
+        ("", Severity.WARNING),
+        ("치명적", Severity.WARNING),
+    ],
+)
+def test_words_of_sources_become_one_of_four_severities(word: str, severity: Severity) -> None:
+    assert Policy().severity({"severity": word}) is severity
+
+
+def test_the_file_adds_words_and_replaces_those_of_the_levels_it_names() -> None:
+    policy = parsed(
+        """
+        [labels]
+        severity = ["prio", "severity"]
+        [severity]
+        default = "info"
+        critical = ["치명적", "Red"]
+        warning = "yellow"
+        """
+    )
+    assert policy.severity({"prio": "치명적"}) is Severity.CRITICAL
+    assert policy.severity({"severity": "RED"}) is Severity.CRITICAL
+    assert policy.severity({"severity": "critical"}) is Severity.INFO, "the file says what critical is"
+    assert policy.severity({"severity": "yellow"}) is Severity.WARNING
+    assert policy.severity({"severity": "high"}) is Severity.HIGH, "a level that is not named keeps its words"
+    assert policy.severity({"prio": " ", "severity": "error"}) is Severity.HIGH, "the first label with a value counts"
+
+
+def test_a_word_may_move_to_another_level() -> None:
+    assert parsed('[severity]\nhigh = ["p1", "high"]').severity({"severity": "P1"}) is Severity.HIGH
+
+
+def test_the_worst_severity_comes_first() -> None:
+    assert sorted(Severity, key=lambda severity: severity.rank) == list(Severity)
+    assert Severity.CRITICAL.rank is Rank.CRITICAL
+
+
+def test_the_first_route_that_matches_wins() -> None:
+    policy = parsed(
+        """
+        [[routes]]
+        match = { service = "checkout-.*", severity = "critical|page" }
+        channel = "#checkout-urgent"
+        [[routes]]
+        match = { service = "checkout-.*" }
+        channel = "#checkout"
+        [[routes]]
+        match = { team = "" }
+        channel = "#nobody"
+        """
+    )
+    assert policy.channel({"service": "checkout-api", "severity": "page"}) == "#checkout-urgent"
+    assert policy.channel({"service": "checkout-api", "severity": "info"}) == "#checkout"
+    assert policy.channel({"service": "my-checkout-api", "team": "x"}) == "", "the whole value must match"
+    assert policy.channel({"service": "search"}) == "#nobody", "an absent label counts as empty"
+
+
+def test_a_route_without_a_match_takes_everything() -> None:
+    assert parsed('[[routes]]\nchannel = "#all"').channel({}) == "#all"
+
+
+def test_categories_are_chosen_like_routes() -> None:
+    policy = parsed('[[categories]]\nmatch = { namespace = "pay.*" }\ncategory = "Payments"')
+    assert policy.category({"namespace": "payments"}) == "Payments"
+    assert policy.category({"namespace": "search"}) == ""
+
+
+def test_a_title_is_made_of_labels() -> None:
+    policy = parsed(
+        """
+        [[titles]]
+        match = { service = ".+" }
+        title = "{alertname} in {service} {nowhere}"
+        [[titles]]
+        match = { blank = "yes" }
+        title = "{nowhere}"
+        """
+    )
+    assert policy.title("Disk full", {"service": "db-1"}) == "Disk full in db-1"
+    assert policy.title("Disk full", {}) == "Disk full"
+    assert policy.title("Disk full", {"blank": "yes"}) == "Disk full", "a title is never empty"
+    assert policy.title("{service}", {"service": "{alertname}"}) == "{service} in {alertname}", "nothing expands twice"
+
+
+def test_heartbeats_are_chosen_by_the_file() -> None:
+    policy = parsed('[[heartbeats]]\nmatch = { alertname = "DeadMansSwitch" }')
+    assert policy.is_heartbeat({"alertname": "DeadMansSwitch"})
+    assert not policy.is_heartbeat({"alertname": "Watchdog"})
+    assert not Policy.parse({"heartbeats": []}).is_heartbeat({"alertname": "Watchdog"})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0s", 0), ("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86400), ("5 m", 300)]
+)
+def test_durations_have_units(text: str, seconds: int) -> None:
+    policy = parsed(f'[incidents]\nreopen_window = "{text}"\nrefire_after = "1h"')
+    assert policy.reopen_window == timedelta(seconds=seconds)
+    assert policy.refire_after == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("text", ['"10"', "10", '"-5m"', '"1.5h"', '"1h30m"', '"soon"', '""', "true", "[]"])
+def test_a_duration_without_a_unit_is_refused(text: str) -> None:
+    assert problems(f"[incidents]\nreopen_window = {text}")[0].startswith("incidents.reopen_window must be a duration")
+
+
+def test_who_may_click_is_everybody_or_those_who_are_named() -> None:
+    policy = parsed('[people]\nmay_act = ["U1", "U2"]')
+    assert policy.may("U1")
+    assert not policy.may("U3")
+
+
+def test_every_wrong_key_is_named_in_one_error() -> None:
+    found = problems(
+        """
+        surprise = 1
+        [incidents]
+        reopen_windw = "5m"
+        refire_after = "later"
+        [labels]
+        service = 7
+        phase = ["env", ""]
+        [severity]
+        default = "purple"
+        deadly = ["x"]
+        [[routes]]
+        match = { service = "checkout-[" }
+        chanel = "#checkout"
+        [[titles]]
+        match = "service"
+        title = "{service}"
+        [people]
+        may_act = [1]
+        """
+    )
+    starts = [
+        "surprise is not a known key",
+        "incidents.reopen_windw is not a known key",
+        "severity.deadly is not a known key",
+        "incidents.refire_after must be a duration",
+        "labels.service must be a text or a list of texts",
+        "labels.phase must be a text or a list of texts",
+        "severity.default must be one of critical, high, warning, info",
+        "routes[0].chanel is not a known key",
+        "routes[0].channel must be a text",
+        "titles[0].match must be a table",
+        "people.may_act must be a text or a list of texts",
+    ]
+    for start in starts:
+        assert any(problem.startswith(start) for problem in found), start
+    assert len(found) == len(starts)
+
+
+def test_a_wrong_regular_expression_is_named() -> None:
+    found = problems('[[routes]]\nmatch = { service = "checkout-[" }\nchannel = "#x"')
+    assert found[0].startswith("routes[0].match.service is not a regular expression:")
+
+
+@pytest.mark.parametrize("name", ["incidents", "labels", "severity", "people"])
+def test_a_table_must_be_a_table(name: str) -> None:
+    assert problems(f"{name} = 1") == (f"{name} must be a table, written [{name}]",)
+
+
+@pytest.mark.parametrize("name", ["routes", "categories", "titles", "heartbeats"])
+def test_a_list_of_tables_must_be_one(name: str) -> None:
+    assert problems(f"[{name}]\nx = 1") == (f"{name} must be a list of tables, written [[{name}]]",)
+    assert problems(f"{name} = [1]") == (f"{name} must be a list of tables, written [[{name}]]",)
+
+
+@given(json_values)
+@unhurried
+def test_any_content_is_a_policy_or_a_policy_error(value: Any) -> None:
+    for data in (
+        value,
+        {"incidents": value, "routes": value, "people": value},
+        {"severity": {"critical": value}, "labels": {"service": value}, "titles": [{"match": {"a": "b"}, "title": value}]},
+    ):
+        if isinstance(data, dict):
+            try:
+                Policy.parse(data)
+            except PolicyError as error:
+                assert error.problems  # noqa: PT017 - either is right, but an error says why
+
+
+@given(labels)
+@unhurried
+def test_every_alert_has_a_severity_and_a_title(of_alert: dict[str, str]) -> None:
+    policy = parsed('[[titles]]\ntitle = "{alertname}: {service}"\n[[routes]]\nmatch={service=".*a"}\nchannel="#a"')
+    assert policy.severity(of_alert) in Severity
+    assert policy.title("x", of_alert)
+    assert policy.channel(of_alert) in ("", "#a")
