@@ -20,6 +20,7 @@ from bot.sandbox.faults import Faults
 from bot.sandbox.inputs import Values
 from bot.sandbox.limits import Pace
 from bot.sandbox.settings import Person, WrongSettings, check_app_url
+from bot.sandbox.webapi import METHODS
 from bot.sandbox.workspace import (
     APP_ID,
     BOT_USER_ID,
@@ -76,6 +77,7 @@ class Control:
             "shortcut": self._shortcut,
             "users": self._add_user,
             "channels": self._add_channel,
+            "usergroups": self._add_usergroup,
             "faults": self._add_fault,
             "reset": self._reset,
             "options": self._options,
@@ -99,6 +101,7 @@ class Control:
             "changes": self._workspace.changes.number,
             "users": [_person(person) for person in self._workspace.people.values()],
             "channels": [_channel(channel) for channel in self._workspace.channels.values()],
+            "usergroups": [{"id": name} | group for name, group in self._workspace.usergroups.items()],
         }
 
     def _messages(self, request: Request) -> Json:
@@ -261,8 +264,22 @@ class Control:
         self._workspace.changes.bump()
         return {"channel": _channel(channel)}
 
+    async def _add_usergroup(self, body: Body) -> Json:
+        handle, users = body.needed("handle"), body.values.get("users", [])
+        if not isinstance(users, list):
+            raise ControlError("users must be a list of ids")
+        name = body.text("id") or next(
+            (known for known, group in self._workspace.usergroups.items() if group["handle"] == handle),
+            f"S{len(self._workspace.usergroups) + 1:03d}",
+        )
+        group = {"handle": handle, "name": body.text("name") or handle, "users": [self._person(u).id for u in users]}
+        self._workspace.usergroups[name] = group
+        return {"usergroup": {"id": name} | group}
+
     async def _add_fault(self, body: Body) -> Json:
         wanted = dict(body.values)
+        if wanted.get("method", "*") not in ("*", *METHODS):
+            raise ControlError(f"the sandbox has no method {wanted['method']!r}")
         if wanted.get("channel") is not None:
             wanted["channel"] = self._channel(str(wanted["channel"])).id
         return {"fault_id": self._faults.add(wanted).id}
@@ -408,6 +425,7 @@ def _message(message: Message) -> Json:
         "edits": message.edits,
         "deleted": message.deleted,
         "at": message.at,
+        "changed_at": message.changed_at,
         "history": message.history,
     }
 

@@ -30,7 +30,7 @@ PERMALINKS = f"https://{TEAM_DOMAIN}.slack.com/archives"
 CALLS_KEPT = 5000
 EPHEMERALS_KEPT = 500
 VIEW_STACK = 3
-THREAD_REPLIES = 1000
+VERSIONS_KEPT = 200
 
 
 @dataclass(slots=True)
@@ -70,6 +70,8 @@ class Message:
     edited_ts: str | None = None
     history: list[Json] = field(default_factory=list)
     at: float = 0.0
+    changed_at: float = 0.0
+    """When the present version appeared."""
 
     @property
     def from_app(self) -> bool:
@@ -310,7 +312,15 @@ class Workspace:
         """Post; the oldest message of a full channel goes."""
         attachments = rest.pop("attachments", [])
         message = Message(
-            self.next_ts(), channel.id, user, text, with_block_ids(blocks), attachments, at=self.now(), **rest
+            self.next_ts(),
+            channel.id,
+            user,
+            text,
+            with_block_ids(blocks),
+            attachments,
+            at=self.now(),
+            changed_at=self.now(),
+            **rest,
         )
         for attachment in message.attachments:
             if "blocks" in attachment:
@@ -323,8 +333,16 @@ class Workspace:
 
     def edit_message(self, message: Message, **new: Any) -> None:
         """Change text, blocks, attachments or metadata; the version before stays in the message's history."""
-        message.history.append({"text": message.text, "blocks": message.blocks, "at": self.now()})
-        del message.history[:-200]
+        message.history.append(
+            {
+                "text": message.text,
+                "blocks": message.blocks,
+                "attachments": message.attachments,
+                "at": message.changed_at,
+            }
+        )
+        del message.history[:-VERSIONS_KEPT]
+        message.changed_at = self.now()
         message.edits += 1
         for name, value in new.items():
             setattr(message, name, with_block_ids(value) if name == "blocks" else value)

@@ -363,10 +363,11 @@ class _Draft:
         if alert.state is AlertState.RESOLVED and alert.starts_at and alert.starts_at > instance.starts_at:
             # the end of an occurrence whose beginning is still on its way, and must not fire when it comes
             ended = alert.ends_at or self._now
-            self._write(replace(instance, starts_at=alert.starts_at, ends_at=ended, heard_at=self._now))
-            return incident
+            instance = replace(instance, starts_at=alert.starts_at, ends_at=ended, heard_at=self._now)
+            self._write(instance)
         values = values_text(alert)
-        if meaning is Meaning.LATE or not values or values == instance.last_values:
+        older = alert.starts_at is not None and alert.starts_at < instance.starts_at
+        if meaning is Meaning.LATE or older or not values or values == instance.last_values:
             return incident
         self._write(replace(instance, last_values=values))
         return replace(incident, last_values=values)
@@ -387,6 +388,8 @@ class _Draft:
 
     def _incident_of(self, instance: Instance) -> Incident:
         """The incident an instance is in."""
+        if instance.incident_id in self._after:
+            return self._after[instance.incident_id]
         for incident in (self._open, self._last, self._known.last.get(self.key)):
             if incident is not None and incident.incident_id == instance.incident_id:
                 return self._current(incident)

@@ -122,7 +122,7 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def signed(body: bytes, secret: str = "s3cret-hmac", at: float | None = None) -> dict[str, str]:
+def signed(body: bytes, secret: str = VECTOR["secret"], at: float | None = None) -> dict[str, str]:
     """The headers of Grafana's signature, with a timestamp if one is given."""
     if at is None:
         return {SIGNATURE_HEADER: hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}

@@ -36,8 +36,8 @@ function toast(text) {
 }
 
 const trouble = (answer) => answer.timed_out
-  ? "This app took too long to answer" : answer.status === null
-    ? `This app could not be reached (${answer.error ?? "no answer"})` : `This app answered with an error (${answer.status})`;
+  ? "The app took too long to answer" : answer.status === null
+    ? "The app could not be reached" : `The app answered with an error (${answer.status})`;
 
 // -- names ----------------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ function drawTop() {
 
 function avatar(id, fromApp) {
   if (fromApp) return el("span", { class: "avatar app", "aria-hidden": "true" });
-  const name = person(id)?.real_name ?? "S";
+  const name = person(id)?.real_name ?? "Slackbot";
   return el("span", { class: `avatar person p${(person(id) ? state.users.indexOf(person(id)) : 5) % 6}`, "aria-hidden": "true" }, name.slice(0, 1));
 }
 
@@ -166,7 +166,7 @@ function messageNode(message, key) {
     "data-testid": ephemeral ? "ephemeral" : "message", "data-ts": ephemeral ? message.id : message.ts,
     "aria-label": `${name}, ${time(message.at)}: ${emojis(message.text)}`,
   },
-  avatar(message.user, fromApp),
+  avatar(ephemeral ? null : message.user, fromApp),
   el("div", { class: "content" },
     ephemeral ? el("p", { class: "only-you" }, "Only visible to you") : null,
     el("p", { class: "byline" }, el("strong", {}, name), fromApp ? el("span", { class: "badge" }, "APP") : null,
@@ -187,10 +187,9 @@ async function drawMessages() {
   const list = threaded(all.messages.filter((message) => !message.deleted).map((message) => ({ ...message, kind: "message" })))
     .concat(mine.messages.filter((message) => message.channel === here.id).map((message) => ({ ...message, kind: "ephemeral", sort: message.at })));
   list.sort((a, b) => a.sort - b.sort);
-  const nearEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 120;
+  const nearEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
   const nodes = [];
   let day = null;
-  let added = false;
   for (const message of list) {
     const date = new Date(message.at * 1000);
     const label = relativeDay(date) ?? date.toLocaleDateString([], { weekday: "long", month: "long", day: "numeric" });
@@ -201,7 +200,6 @@ async function drawMessages() {
     const signature = JSON.stringify([message, busy, state.users.length]);
     let entry = shown.get(key);
     if (entry?.signature !== signature) {
-      added ||= entry === undefined;
       const focus = entry?.node.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
       entry = { signature, node: messageNode(message, key), focus };
       shown.set(key, entry);
@@ -214,7 +212,7 @@ async function drawMessages() {
     if (entry.focus) entry.node.querySelector(`[data-testid="${CSS.escape(entry.focus)}"]`)?.focus();
     entry.focus = null;
   }
-  if (added && nearEnd) box.scrollTop = box.scrollHeight;
+  if (nearEnd) box.scrollTop = box.scrollHeight;
 }
 
 // Put the nodes into the box in this order without moving those that stay: a moved node would lose the focus.

@@ -282,7 +282,7 @@ function options(item) {
 function element(block, item, ui) {
   const state = ui.state(block, item);
   const wrap = el("span", { class: "element" }, control_(block, item, ui, state));
-  if (state.failure) wrap.append(el("span", { class: "failure", "data-testid": "failure", role: "img", "aria-label": state.failure, title: state.failure }, "⚠️"));
+  if (state.failure) wrap.append(el("span", { class: "failure", "data-testid": "failure", role: "status" }, el("span", { "aria-hidden": "true" }, "⚠️ "), state.failure));
   return wrap;
 }
 
@@ -329,7 +329,12 @@ function overflow(block, item, ui, state) {
   const show = (open) => {
     menu.hidden = !open;
     opener.setAttribute("aria-expanded", String(open));
-    if (open) menu.querySelector("[role=menuitem]")?.focus();
+    menu.classList.remove("up");
+    if (open) {
+      const edge = menu.closest(".messages, .modal-body")?.getBoundingClientRect().bottom ?? window.innerHeight;
+      menu.classList.toggle("up", menu.getBoundingClientRect().bottom > edge);
+      menu.querySelector("[role=menuitem]")?.focus();
+    }
   };
   opener.addEventListener("click", (event) => {
     event.stopPropagation();

@@ -25,8 +25,8 @@ INSERT INTO incident_instances (
     %(ends_at)s, %(heard_at)s, %(labels)s, %(first_values)s, %(last_values)s
 )
 ON DUPLICATE KEY UPDATE
-    is_current = VALUES(is_current), kind = VALUES(kind), state = VALUES(state), starts_at = VALUES(starts_at), ends_at = VALUES(ends_at),
-    heard_at = VALUES(heard_at), labels = VALUES(labels), last_values = VALUES(last_values)
+    is_current = VALUES(is_current), kind = VALUES(kind), state = VALUES(state), starts_at = VALUES(starts_at),
+    ends_at = VALUES(ends_at), heard_at = VALUES(heard_at), labels = VALUES(labels), last_values = VALUES(last_values)
 
 -- name: supersede
 -- Instances whose fingerprint has moved to a newer incident of the key.
