@@ -48,7 +48,7 @@ class BotSettings:
         if app_token and not app_token.startswith("xapp-"):
             env.problems.append("SLACK_APP_TOKEN must be an app-level token, which starts with xapp-.")
         api_url = env.url("SLACK_API_URL", SLACK_API)
-        language = env.choice("LANGUAGE", "en", ("en", "ko"))
+        language = _language(env)
         if len(env.problems) > before:
             return None
         return cls(
@@ -59,3 +59,14 @@ class BotSettings:
             api_url=api_url if api_url.endswith("/") else f"{api_url}/",
             language=language,
         )
+
+
+def _language(env: Env) -> str:
+    """`en` or `ko`; desktops set LANGUAGE too, as a list of locales (`ko_KR:en_US:en`), whose first one then counts."""
+    first, *others = env.text("LANGUAGE", "en").lower().replace("-", "_").split(":")
+    language, _, country = first.partition("_")
+    if language in ("en", "ko"):
+        return language
+    if not others and not country:
+        env.problems.append(f"LANGUAGE must be en or ko, not {first!r}.")
+    return "en"

@@ -271,9 +271,7 @@ def test_ten_mebibytes_of_text_that_can_hardly_be_compressed_are_kept(town: Town
 
 
 def test_a_body_in_chunks_is_a_body(town: Town) -> None:
-    answer = httpx.post(
-        f"{town.observer.url}/webhook/grafana", content=iter([BODY[:100], BODY[100:]]), headers=BEARER
-    )
+    answer = httpx.post(f"{town.observer.url}/webhook/grafana", content=iter([BODY[:100], BODY[100:]]), headers=BEARER)
     assert answer.status_code == 200
     assert kept(town.db_url)[0]["received"] == BODY
 

@@ -1,0 +1,125 @@
+"""What is written down agrees with what is there: contracts, manifest, settings, commands, links."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.app import COMMAND
+from bot.endpoint import PATH
+from db.model.incident import Severity
+from db.model.policy import Policy
+from receiver.asgi import app as asgi_app
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFEST = yaml.safe_load((ROOT / "slack_app_manifest.yaml").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def settings_in_code() -> set[str]:
+    """The names of all settings that the program reads."""
+    pattern = re.compile(r'env\.(?:text|required|integer|choice|url)\(\s*"([A-Z_]+)"')
+    sources = [ROOT / part / "settings.py" for part in ("bot", "db", "receiver")]
+    return {name for source in sources for name in pattern.findall(source.read_text("utf-8"))}
+
+
+def test_the_import_contracts_hold() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        cwd=ROOT, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    for part in ("bot", "db", "receiver", "manifests", "tests"):
+        for source in (ROOT / part).rglob("*.py"):
+            first = source.read_text("utf-8").lstrip()
+            assert first.startswith('"""'), source
+
+
+def test_every_setting_is_in_the_readme_and_in_the_example_and_the_other_way_round() -> None:
+    example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE))
+    not_of_the_program = {"DB_ROOT_PASSWORD", "SANDBOX_PORT", "RUN_DIR"}  # of compose and of make run
+    assert example - not_of_the_program == settings_in_code()
+    table = README[README.index("## Settings") : README.index("The **policy file**")]
+    assert set(re.findall(r"`([A-Z][A-Z_]+)`", table)) == settings_in_code()
+
+
+def test_compose_passes_every_setting_on_and_has_no_default_passwords() -> None:
+    compose = yaml.safe_load((ROOT / "manifests" / "compose.yaml").read_text("utf-8"))
+    passed = set(compose["services"]["observer"]["environment"])
+    assert settings_in_code() - passed == {"HOST", "PORT", "OBSERVER_CONFIG"}
+    text = (ROOT / "manifests" / "compose.yaml").read_text("utf-8")
+    assert re.findall(r"\$\{\w*(?:PASSWORD|TOKEN|SECRET)\w*:-[^}]+\}", text) == []
+
+
+def test_the_manifest_has_the_command_and_the_address_of_the_code() -> None:
+    (command,) = MANIFEST["features"]["slash_commands"]
+    assert command["command"] == COMMAND
+    assert command["should_escape"] is True
+    assert command["url"].endswith(PATH)
+    assert MANIFEST["settings"]["interactivity"]["request_url"].endswith(PATH)
+    assert PATH in README
+    assert f"`{COMMAND}`" in README
+
+
+def test_the_manifest_asks_for_the_scopes_of_the_methods_that_are_called() -> None:
+    needed = {
+        "auth.test": set(),
+        "chat.postMessage": {"chat:write"},
+        "chat.update": {"chat:write"},
+        "chat.delete": {"chat:write"},
+        "conversations.history": {"channels:history", "groups:history"},
+        "conversations.list": {"channels:read", "groups:read"},
+        "views.open": set(),
+    }
+    called = set(re.findall(r'"([a-z]+\.[a-zA-Z]+)"', (ROOT / "bot" / "slack.py").read_text("utf-8")))
+    assert called == set(needed)
+    scopes = {scope for method in called for scope in needed[method]} | {"commands"}
+    assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == scopes
+
+
+def test_the_manifest_keeps_slacks_limits() -> None:
+    assert len(MANIFEST["display_information"]["name"]) <= 35
+    assert len(MANIFEST["display_information"]["description"]) <= 140
+    assert len(MANIFEST["features"]["bot_user"]["display_name"]) <= 80
+    assert len(MANIFEST["features"]["slash_commands"][0]["usage_hint"]) <= 1000
+
+
+def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
+    text = (ROOT / "observer.example.toml").read_text("utf-8")
+    policy, default = Policy.parse(tomllib.loads(text)), Policy()
+    assert policy.reopen_window == default.reopen_window
+    assert policy.refire_after == default.refire_after
+    assert dict(policy.severity_words) == dict(default.severity_words)
+    assert policy.default_severity is default.default_severity is Severity.WARNING
+    for name in ("cluster_labels", "namespace_labels", "service_labels", "phase_labels", "severity_labels", "may_act"):
+        assert getattr(policy, name) == getattr(default, name)
+    assert [heartbeat.labels for heartbeat in policy.heartbeats] == [heartbeat.labels for heartbeat in default.heartbeats]
+    assert len(policy.routes) == 2
+
+
+def test_every_http_path_of_the_program_is_in_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "DB_HOST": "127.0.0.1", "DB_PASSWORD": "x", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "x",
+        "SLACK_CHANNEL": "#x", "WEBHOOK_TOKEN": "x", "LANGUAGE": "en",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    for name in ("WEBHOOK_AUTH", "WEBHOOK_AUTH_ALERTMANAGER", "OBSERVER_CONFIG", "SLACK_APP_TOKEN", "SLACK_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    paths = {route.path.rstrip("/") for route in asgi_app().routes}  # type: ignore[attr-defined]
+    assert paths == {"", "/health", "/ready", "/webhook/grafana", "/webhook/alertmanager", "/slack/events"}
+    assert all(f"{path}`" in README or f"{path} " in README or not path for path in paths), paths
+
+
+def test_the_links_of_the_documents_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text("utf-8")):
+            assert (ROOT / target).exists(), f"{document.name}: {target}"
