@@ -77,10 +77,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     interactive = Database(
         settings.database,
         pool_size=settings.bot.listener_threads,
-        statement_seconds=1.2,  # a last statement may begin just before patience is over: 1.7 + 1.2 < 3
+        statement_seconds=1.0,  # a last statement may begin just before patience is over: 2.4 seconds in all
         lock_seconds=1,
-        patience_seconds=1.7,
-        work_seconds=1.7,
+        patience_seconds=1.4,
+        work_seconds=1.4,
     )
     policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
     bot = build_bot(settings.bot, interactive=interactive, background=background, policy=policy, clock=clock)

@@ -8,7 +8,7 @@ from bot.blocks import parts
 from bot.blocks.help import help_message
 from bot.blocks.kit import context, message, section
 from bot.blocks.message import SlackMessage
-from bot.payloads import Misunderstood, Problem, Reference
+from bot.grammar import Misunderstood, Problem, Reference
 from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
 from bot.text.words import Words
 from db.model.lifecycle import Action, Already, Changed, Reason, Refused

@@ -289,7 +289,11 @@ class Control:
         return Answer({"faults": []})
 
     async def _reset(self, body: Body) -> Json:
-        self._workspace.reset()
+        """With `all` people, channels and options are as at the start again."""
+        everything = body.values.get("all") is True
+        self._workspace.reset(everything)
+        if everything:
+            self._pace.on = self._workspace.settings.pace
         self._faults.clear()
         self._pace.reset()
         self._deliveries.made.clear()

@@ -224,6 +224,13 @@ class Workspace:
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
+        self.changes = Changes()
+        self._numbers = count(1)
+        self._last_ts = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        settings = self.settings
         self.token = settings.token
         self.scopes = list(settings.scopes)
         self.app_url = settings.app_url
@@ -233,9 +240,6 @@ class Workspace:
             "S001": {"handle": "oncall", "name": "On call", "users": [person.id for person in settings.people[:2]]}
         }
         self.channels: dict[str, Channel] = {}
-        self.changes = Changes()
-        self._numbers = count(1)
-        self._last_ts = 0
         self._forget()
         for name in settings.channels:
             self.add_channel(name)
@@ -248,8 +252,10 @@ class Workspace:
         self.response_urls: dict[str, ResponseUrl] = {}
         self.calls: deque[Call] = deque(maxlen=CALLS_KEPT)
 
-    def reset(self) -> None:
-        """Forget messages, ephemerals, views, triggers and calls; people, channels and options stay."""
+    def reset(self, everything: bool = False) -> None:
+        """Forget messages, ephemerals, views, triggers and calls; people, channels and options stay, or go as well."""
+        if everything:
+            self._begin()
         self._forget()
         for channel in self.channels.values():
             channel.messages.clear()

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from bot.blocks import card, resolve
 from bot.blocks.identifiers import ClickAction
-from bot.payloads import (
+from bot.grammar import (
     Change,
-    Click,
     Command,
     Help,
     ListFiltered,
@@ -21,13 +20,16 @@ from bot.payloads import (
     Misunderstood,
     Problem,
     Show,
+    typed,
+    understand,
+)
+from bot.payloads import (
+    Click,
     Submission,
     UnreadablePayload,
     read_click,
     read_command,
     read_submission,
-    typed,
-    understand,
 )
 from bot.text import ENGLISH
 from db.model.identity import IncidentId

@@ -15,7 +15,7 @@ from bot.blocks.help import help_message
 from bot.blocks.identifiers import decode
 from bot.blocks.message import SlackMessage
 from bot.blocks.parts import who
-from bot.payloads import Misunderstood, understand
+from bot.grammar import Misunderstood, understand
 from bot.text import ENGLISH, KOREAN, Words
 from bot.text.markup import Mrkdwn
 from db.model.alert import AlertState, Links

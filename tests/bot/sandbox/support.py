@@ -174,9 +174,7 @@ class Slack:
 def request(url: str, body: Any = None, headers: dict[str, str] | None = None, method: str | None = None) -> Any:
     """Status and answer (JSON where it is)."""
     data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    asked = urllib.request.Request(
-        url, data, {"content-type": "application/json", **(headers or {})}, method=method
-    )
+    asked = urllib.request.Request(url, data, {"content-type": "application/json", **(headers or {})}, method=method)
     try:
         with urllib.request.urlopen(asked, timeout=10) as response:
             status, raw = response.status, response.read().decode()

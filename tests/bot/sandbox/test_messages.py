@@ -66,7 +66,8 @@ def test_a_message_slack_would_not_take_is_refused_with_its_code(
 ) -> None:
     slack.post("channels", name="attic", is_archived=True)
     slack.post("channels", name="secret", is_private=True, is_member=False)
-    assert error_of(slack.client.chat_postMessage, **{"channel": "incidents", "text": "x", **arguments}) == code
+    body = {"channel": "incidents", "text": "x", **arguments}
+    assert error_of(slack.client.api_call, api_method="chat.postMessage", json=body) == code
     assert slack.messages() == []
 
 
@@ -100,7 +101,7 @@ def test_an_update_with_text_alone_removes_the_blocks(slack: Slack) -> None:
 
 def test_an_update_with_attachments_alone_keeps_text_and_blocks(slack: Slack) -> None:
     ts = slack.say("one", blocks=[section("one")])
-    slack.client.chat_update(channel="C001", ts=ts, attachments=[{"text": "beside"}])
+    slack.client.chat_update(channel="C001", ts=ts, attachments=[{"text": "beside", "fallback": "beside"}])
     message = slack.messages()[0]
     assert (message["text"], len(message["blocks"]), len(message["attachments"])) == ("one", 1, 1)
 
@@ -126,7 +127,8 @@ def test_an_update_slack_would_not_take_is_refused_with_its_code(
     slack: Slack, arguments: dict[str, object], code: str
 ) -> None:
     ts = slack.say("one")
-    assert error_of(slack.client.chat_update, **{"channel": "C001", "ts": ts, "text": "two", **arguments}) == code
+    body = {"channel": "C001", "ts": ts, "text": "two", **arguments}
+    assert error_of(slack.client.api_call, api_method="chat.update", json=body) == code
     assert slack.messages()[0]["edits"] == 0
 
 

@@ -21,9 +21,10 @@ from tests.strategies import unhurried
 
 FINGERPRINTS = ("f1", "f2", "f3")
 
+windows = st.sampled_from([timedelta(0), timedelta(seconds=20)])
 policies = st.builds(
     Policy,
-    reopen_window=st.sampled_from([timedelta(0), timedelta(seconds=20)]),
+    reopen_window=windows,
     refire_after=st.sampled_from([timedelta(seconds=15), timedelta(minutes=15)]),
 )
 
@@ -78,7 +79,7 @@ def test_any_story_leaves_a_sound_record(
     told(MemoryRecord(policy), story)
 
 
-@given(policies, stories, st.lists(alerts(orderly=True), min_size=1, max_size=5, unique_by=message))
+@given(st.builds(Policy, reopen_window=windows), stories, st.lists(alerts(orderly=True), min_size=1, max_size=5, unique_by=message))
 @unhurried
 def test_the_same_delivery_twice_changes_nothing_but_the_fact_log(
     policy: Policy, story: list[tuple[int, list[Alert] | tuple[Action, int]]], delivery: list[Alert]

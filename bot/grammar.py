@@ -1,0 +1,366 @@
+"""The grammar of the slash command: what was typed becomes a command, or the nearest right form.
+
+/incident                                    list what is open
+/incident list [status:… severity:… cluster:… namespace:"…" service:…]
+/incident 42 | #42 | INC-… | show 42         show one
+/incident ack|unack|reopen 42
+/incident resolve 42 [action taken]
+/incident help
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeVar
+
+from db.model.identity import IncidentId
+from db.model.incident import Filter, Severity, Status
+from db.model.lifecycle import Action, Notes
+
+_Item = TypeVar("_Item")
+
+Reference = int | IncidentId
+"""How a person names an incident: its number or its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOpen:
+    """Show what is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListFiltered:
+    """Show what matches."""
+
+    filter: Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Show one."""
+
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Change one."""
+
+    action: Action
+    reference: Reference
+    notes: Notes = field(default_factory=Notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Show how to ask."""
+
+
+class Problem(StrEnum):
+    """What was not understood."""
+
+    UNKNOWN_COMMAND = "unknown_command"
+    MISSING_REFERENCE = "missing_reference"
+    WRONG_REFERENCE = "wrong_reference"
+    UNKNOWN_FILTER = "unknown_filter"
+    UNKNOWN_VALUE = "unknown_value"
+    TOO_MUCH = "too_much"  # something behind a complete command
+
+
+@dataclass(frozen=True, slots=True)
+class Misunderstood:
+    """What was typed fits no form."""
+
+    text: str  # all that was typed
+    nearest: str  # the nearest right form, ready to be typed: `/incident resolve 42`
+    problem: Problem
+    subject: str = ""  # the part that is wrong
+    filter_name: str = ""  # for `UNKNOWN_VALUE`: of which filter
+    allowed: tuple[str, ...] = ()  # what the part could be
+
+
+Command = ListOpen | ListFiltered | Show | Change | Help | Misunderstood
+
+
+_LIST = ("list", "ls", "목록")
+_SHOW = ("show", "view", "details", "보기")
+_HELP = ("help", "?", "도움말")
+_CHANGES: Mapping[str, Action] = {
+    "ack": Action.ACKNOWLEDGE,
+    "acknowledge": Action.ACKNOWLEDGE,
+    "확인": Action.ACKNOWLEDGE,
+    "unack": Action.UNACKNOWLEDGE,
+    "unacknowledge": Action.UNACKNOWLEDGE,
+    "un-acknowledge": Action.UNACKNOWLEDGE,
+    "확인취소": Action.UNACKNOWLEDGE,
+    "resolve": Action.RESOLVE,
+    "해결": Action.RESOLVE,
+    "reopen": Action.REOPEN,
+    "re-open": Action.REOPEN,
+    "다시열기": Action.REOPEN,
+}
+_TWO_WORDS: Mapping[tuple[str, str], Action] = {
+    ("확인", "취소"): Action.UNACKNOWLEDGE,
+    ("다시", "열기"): Action.REOPEN,
+}
+_SHORT: Mapping[Action, str] = {
+    Action.ACKNOWLEDGE: "ack",
+    Action.UNACKNOWLEDGE: "unack",
+    Action.RESOLVE: "resolve",
+    Action.REOPEN: "reopen",
+}
+_OPEN = (Status.ACTIVE, Status.ACKNOWLEDGED)
+_STATUSES: Mapping[str, tuple[Status, ...]] = {
+    "active": (Status.ACTIVE,),
+    "acknowledged": (Status.ACKNOWLEDGED,),
+    "resolved": (Status.RESOLVED,),
+    "open": _OPEN,
+    "all": tuple(Status),
+    "미확인": (Status.ACTIVE,),
+    "확인됨": (Status.ACKNOWLEDGED,),
+    "해결됨": (Status.RESOLVED,),
+    "진행중": _OPEN,
+    "전체": tuple(Status),
+}
+_SEVERITIES: Mapping[str, tuple[Severity, ...]] = {
+    **{severity.value: (severity,) for severity in Severity},
+    "심각": (Severity.CRITICAL,),
+    "높음": (Severity.HIGH,),
+    "경고": (Severity.WARNING,),
+    "정보": (Severity.INFO,),
+}
+_FILTERS = ("status", "severity", "cluster", "namespace", "service")
+_BARE = (*_STATUSES, *_SEVERITIES)
+_VERBS = (*_LIST, *_SHOW, *_HELP, *_CHANGES)
+
+_QUOTES = '"“”„'  # keyboards of phones and Macs make the others out of the first
+_WORD = re.compile(rf"""(?:[^\s{_QUOTES}]|[{_QUOTES}][^{_QUOTES}]*(?:[{_QUOTES}]|$))+""")
+_NUMBER = re.compile(r"(?:#|inc-)?(\d{1,18})", re.IGNORECASE)
+_ID = re.compile(r"INC-\d{14}-[0-9a-f]{16}(?:-\d{1,9})?", re.IGNORECASE)
+_MENTION = re.compile(r"<([@#!])([^<>|]*)(?:\|([^<>]*))?>")
+_ADDRESS = re.compile(r"<((?:https?|mailto):[^<>|]*)(?:\|[^<>]*)?>")
+
+
+def understand(text: str, name: str = "/incident") -> Command:
+    """What was typed behind the command's name. Upper and lower case and extra spaces do not matter."""
+    words = _words(text)
+    return _Asked(text, name, words).understood() if words else ListOpen()
+
+
+def typed(text: str) -> str:
+    """What the person had typed: Slack escapes `& < >` and makes sequences of people, channels and addresses."""
+    text = _ADDRESS.sub(lambda found: found[1].removeprefix("mailto:"), text)
+    text = _MENTION.sub(
+        lambda found: ("#" if found[1] == "#" else "@") + (found[3] or found[2]).removeprefix("@"), text
+    )
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """One word with its place, so that what follows it can be taken as it was typed."""
+
+    text: str
+    end: int
+
+    @property
+    def folded(self) -> str:
+        return self.text.casefold()
+
+
+def _words(text: str) -> list[_Word]:
+    return [_Word(found[0], found.end()) for found in _WORD.finditer(text)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A command while it is being understood."""
+
+    text: str
+    name: str
+    words: Sequence[_Word]
+
+    def understood(self) -> Command:
+        first, rest = self.words[0], self.words[1:]
+        verb = first.folded
+        if rest and (action := _TWO_WORDS.get((verb, rest[0].folded))):
+            return self._change(action, first, rest[1:])
+        if verb in _HELP:
+            return Help()
+        if verb in _LIST:
+            return self._filtered(rest)
+        if verb in _SHOW:
+            return self._show(rest)
+        if verb in _CHANGES:
+            return self._change(_CHANGES[verb], first, rest)
+        if (reference := _reference(first.text)) is not None:
+            return Show(reference) if not rest else self._verb_behind(reference, rest)
+        if ":" in verb or verb in _BARE:
+            if rest and _reference(rest[0].text) is not None:
+                return self._unknown()
+            return self._filtered(self.words)
+        return self._unknown()
+
+    def _show(self, rest: Sequence[_Word]) -> Command:
+        if not rest:
+            return self._wrong(Problem.MISSING_REFERENCE, "show 42", "show")
+        reference = _reference(rest[0].text)
+        if reference is None:
+            return self._wrong(Problem.WRONG_REFERENCE, "show 42", rest[0].text)
+        if len(rest) > 1:
+            return self._wrong(Problem.TOO_MUCH, f"show {_shown(reference)}", rest[1].text)
+        return Show(reference)
+
+    def _change(self, action: Action, verb: _Word, rest: Sequence[_Word]) -> Command:
+        short = _SHORT[action]
+        if not rest:
+            return self._wrong(Problem.MISSING_REFERENCE, f"{short} 42", verb.text)
+        reference = _reference(rest[0].text)
+        if reference is None:
+            return self._wrong(Problem.WRONG_REFERENCE, f"{short} 42", rest[0].text)
+        behind = typed(self.text[rest[0].end :]).strip()
+        if not behind:
+            return Change(action, reference)
+        if action is not Action.RESOLVE:
+            return self._wrong(Problem.TOO_MUCH, f"{short} {_shown(reference)}", behind)
+        return Change(action, reference, Notes(action_taken=behind))
+
+    def _verb_behind(self, reference: Reference, rest: Sequence[_Word]) -> Command:
+        """`42 ack` is not a form, but what it means is plain."""
+        action = _CHANGES.get(rest[0].folded)
+        form = f"{_SHORT[action]} {_shown(reference)}" if action else _shown(reference)
+        return self._wrong(Problem.TOO_MUCH, form, rest[0].text)
+
+    def _unknown(self) -> Misunderstood:
+        """No form begins like this: perhaps a word that is nearly right, perhaps a filter value that is."""
+        first, rest = self.words[0], self.words[1:]
+        reference = _reference(rest[0].text) if rest else None
+        verb = _nearest(first.folded, tuple(_CHANGES) + _SHOW if reference is not None else (*_VERBS, *_BARE))
+        if verb in _CHANGES:
+            form = f"{_SHORT[_CHANGES[verb]]} {_shown(reference) if reference is not None else 42}"
+        elif verb in _SHOW:
+            form = f"show {_shown(reference) if reference is not None else 42}"
+        elif verb in _BARE:
+            form = f"list {verb}"
+        elif verb in _LIST:
+            form = "list"
+        else:
+            form = "help"
+        return self._wrong(Problem.UNKNOWN_COMMAND, form, first.text)
+
+    def _filtered(self, words: Sequence[_Word]) -> Command:
+        if not words:
+            return ListOpen()
+        found = Filter()
+        statuses: tuple[Status, ...] = ()
+        for word in words:
+            read = self._one_filter(word.text)
+            if isinstance(read, Misunderstood):
+                return read
+            statuses += read.statuses
+            found = replace(
+                found,
+                severities=_once(found.severities + read.severities),
+                cluster=read.cluster or found.cluster,
+                namespace=read.namespace or found.namespace,
+                service=read.service or found.service,
+            )
+        return ListFiltered(replace(found, statuses=_once(statuses) or found.statuses))
+
+    def _one_filter(self, word: str) -> Filter | Misunderstood:
+        """What one word restricts; statuses are empty where it says nothing of them."""
+        name, colon, value = word.partition(":")
+        name, value = name.casefold(), typed(_unquoted(value)).strip()
+        nothing = Filter(statuses=())
+        if not colon:
+            if name in _STATUSES:
+                return replace(nothing, statuses=_STATUSES[name])
+            if name in _SEVERITIES:
+                return replace(nothing, severities=_SEVERITIES[name])
+            if (reference := _reference(word)) is not None:
+                form = f"show {_shown(reference)}"
+                return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
+            near = _nearest(name, _BARE)
+            return self._wrong(Problem.UNKNOWN_FILTER, f"list {near}".strip(), word, allowed=_named(_FILTERS))
+        if name not in _FILTERS:
+            form = f"list {_nearest(name, _FILTERS) or 'service'}:{_quoted(value) or 'checkout'}"
+            return self._wrong(Problem.UNKNOWN_FILTER, form, f"{name}:", allowed=_named(_FILTERS))
+        if name == "status":
+            statuses = self._several(name, value, _STATUSES)
+            return statuses if isinstance(statuses, Misunderstood) else replace(nothing, statuses=statuses)
+        if name == "severity":
+            severities = self._several(name, value, _SEVERITIES)
+            return severities if isinstance(severities, Misunderstood) else replace(nothing, severities=severities)
+        if not value:
+            return self._wrong(Problem.UNKNOWN_VALUE, f"list {name}:checkout", "", filter_name=name)
+        return replace(
+            nothing,
+            cluster=value if name == "cluster" else "",
+            namespace=value if name == "namespace" else "",
+            service=value if name == "service" else "",
+        )
+
+    def _several(
+        self, name: str, value: str, known: Mapping[str, tuple[_Item, ...]]
+    ) -> tuple[_Item, ...] | Misunderstood:
+        """The values of a list such as `active,acknowledged`; a `|` between them will do as well."""
+        chosen: tuple[_Item, ...] = ()
+        said = [one for one in re.split(r"[,|\s]+", value.casefold()) if one]
+        for one in said or [""]:
+            if one not in known:
+                allowed = tuple(value for value in known if value.isascii())
+                near = _nearest(one, tuple(known)) or allowed[0]
+                form = f"list {name}:{near}"
+                return self._wrong(Problem.UNKNOWN_VALUE, form, one, filter_name=name, allowed=allowed)
+            chosen += known[one]
+        return _once(chosen)
+
+    def _wrong(
+        self, problem: Problem, form: str, subject: str, *, filter_name: str = "", allowed: tuple[str, ...] = ()
+    ) -> Misunderstood:
+        return Misunderstood(
+            text=typed(self.text).strip(),
+            nearest=f"{self.name} {form}",
+            problem=problem,
+            subject=typed(subject),
+            filter_name=filter_name,
+            allowed=allowed,
+        )
+
+
+def _reference(word: str) -> Reference | None:
+    """An incident's number or id; None when it is neither."""
+    if found := _NUMBER.fullmatch(word):
+        return int(found[1])
+    if _ID.fullmatch(word):
+        return IncidentId("INC-" + word[4:].lower())
+    return None
+
+
+def _shown(reference: Reference) -> str:
+    return str(reference)
+
+
+def _named(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{name}:" for name in names)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    """The known word that looks most like this one; empty when none does."""
+    return next(iter(difflib.get_close_matches(word[:40], known, n=1, cutoff=0.6)), "")
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(f"[{_QUOTES}]", "", value)
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if re.search(r"\s", value) else value
+
+
+def _once(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    return tuple(dict.fromkeys(items))
