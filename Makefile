@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN_DIR ?= .run
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -52,7 +53,7 @@ format: $(STAMP) ## Format the code and repair what can be repaired
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## Measure how many alerts per second are recorded on this machine
-	@if [ -e tests/bench/__main__.py ]; then $(BIN)/python -m tests.bench; else echo "There is no benchmark yet."; fi
+	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -70,9 +71,21 @@ class Arguments:
         if value == "":
             return None
         try:
-            return json.loads(value)
+            return parse_json(value)
         except (ValueError, RecursionError):
             raise SlackError(code) from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON as its standard has it: without NaN, Infinity and numbers so large that they become it."""
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 async def read(request: Request) -> Arguments:
@@ -84,7 +97,7 @@ async def read(request: Request) -> Arguments:
         if not body:
             return Arguments(values)
         try:
-            parsed = json.loads(body)
+            parsed = parse_json(body)
         except (ValueError, RecursionError):
             raise SlackError("invalid_json") from None
         if not isinstance(parsed, dict):

@@ -247,7 +247,7 @@ def lint_view(view: Any) -> list[Problem]:
     if not isinstance(view, dict):
         return [Problem("/view", "must be an object")]
     kind = view.get("type")
-    if kind not in _VIEW_KEYS:
+    if not isinstance(kind, str) or kind not in _VIEW_KEYS:
         return [Problem("/view/type", f"unsupported type: {kind}")]
     lint = _Lint(kind)
     lint.keys(view, "/view", _VIEW_KEYS[kind], frozenset(("blocks",)))
@@ -473,7 +473,7 @@ class _Lint:
             self.say(here, "must be an object")
             return
         kind = element.get("type")
-        if kind not in allowed:
+        if not isinstance(kind, str) or kind not in allowed:
             self.say(f"{here}/type", f"unsupported type: {kind}")
             return
         self.keys(element, here, ("type", *_ELEMENT_KEYS[kind]))

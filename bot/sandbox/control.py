@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from starlette.routing import Route
 
 from bot.sandbox.acting import Acting
 from bot.sandbox.answers import Answer
-from bot.sandbox.arguments import read_body
+from bot.sandbox.arguments import parse_json, read_body
 from bot.sandbox.deliveries import Deliveries
 from bot.sandbox.errors import ControlError, SlackError
 from bot.sandbox.faults import Faults
@@ -389,7 +388,7 @@ def _acts(act: Callable[[Body], Awaitable[Json]]) -> _Handler:
     async def handler(request: Request) -> Response:
         try:
             raw = await read_body(request)
-            values: Any = json.loads(raw) if raw else {}
+            values: Any = parse_json(raw) if raw else {}
         except (ValueError, RecursionError, SlackError):
             raise ControlError("the body must be a JSON object") from None
         if not isinstance(values, dict):

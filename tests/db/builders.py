@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -117,6 +118,7 @@ def a_pool(
     lock: int = 5,
     patience: float = 10.0,
     connect: int = 1,
+    work: float = math.inf,
     host: str = "",
     port: int = 0,
 ) -> Database:
@@ -131,6 +133,7 @@ def a_pool(
         lock_seconds=lock,
         patience_seconds=patience,
         connect_seconds=connect,
+        work_seconds=work,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +30,8 @@ class Proxy:
         self._before: Callable[[str], bool] | None = None
         self._after: Callable[[str], bool] | None = None
         self.cuts = 0
+        self._flows = threading.Event()
+        self._flows.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -41,6 +43,7 @@ class Proxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._flows.set()
         with self._lock:
             for end in self._open:
                 _close(end)
@@ -52,6 +55,15 @@ class Proxy:
     def cut_after(self, rule: Callable[[str], bool]) -> None:
         """The server answers the next statement for which `rule` holds, and nobody hears it."""
         self._after = rule
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """The wire is there, and carries nothing."""
+        self._flows.clear()
+        try:
+            yield
+        finally:
+            self._flows.set()
 
     def _accept(self) -> None:
         while True:
@@ -78,6 +90,7 @@ class Proxy:
                     self._after = None
                     self.cuts += 1
                     lost.set()
+                self._flows.wait()
                 server.sendall(packet)
         if not lost.is_set():
             _close(client)
@@ -86,6 +99,7 @@ class Proxy:
     def _answers(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
         with suppress(OSError):
             while (data := server.recv(65536)) and not lost.is_set():
+                self._flows.wait()
                 client.sendall(data)
         _close(client)
         _close(server)

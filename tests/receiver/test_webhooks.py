@@ -25,9 +25,9 @@ from db.server.private import reserved_port
 from receiver.app import Settings, create_app
 from receiver.settings import MAX_BODY_BYTES
 from tests.bodies import alert, grafana
-from tests.receiver.wire import Wire
 from tests.servers.database import DbUrl
 from tests.servers.observer import WEBHOOK_TOKEN, Observer, Town, environment, rows, send
+from tests.servers.proxy import Proxy
 from tests.servers.slack import SandboxSlack, ThreadedServer, wait_until
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -444,12 +444,12 @@ def test_without_the_database_the_sender_is_told_to_come_again_and_then_it_is_re
     db_url: DbUrl, slack: SandboxSlack
 ) -> None:
     with (
-        Wire(db_url.host, db_url.port) as wire,
-        Observer(replace(db_url, host="127.0.0.1", port=wire.port), slack) as observer,
+        Proxy(db_url.host, db_url.port) as proxy,
+        Observer(replace(db_url, host=proxy.host, port=proxy.port), slack) as observer,
         ThreadPoolExecutor() as threads,
     ):
         assert send(observer.url, BODY).status_code == 200
-        wire.cut()
+        proxy.cut()
         later = grafana(alert("Disk nearly full", rule="disk_full"))
         webhooks = [threads.submit(timed, lambda: send(observer.url, later)) for _ in range(3)]
         unreadable = threads.submit(timed, lambda: send(observer.url, b"not json"))
@@ -469,7 +469,7 @@ def test_without_the_database_the_sender_is_told_to_come_again_and_then_it_is_re
         assert ready.result().answer.json()["database"]["problem"].startswith("DatabaseAway: ")
         assert len(kept(db_url)) == 1
 
-        wire.mend()
+        proxy.mend()
         assert len(send(observer.url, later).json()["incidents"]["opened"]) == 1
         assert send(observer.url, b"not json").status_code == 422
         assert httpx.get(f"{observer.url}/ready", timeout=60).json()["status"] == "ready"
@@ -479,16 +479,16 @@ def test_without_the_database_the_sender_is_told_to_come_again_and_then_it_is_re
 def test_a_short_absence_of_the_database_is_not_even_noticed(db_url: DbUrl, slack: SandboxSlack) -> None:
     """Grafana comes again only after its group interval, so a webhook waits for a server that restarts."""
     with (
-        Wire(db_url.host, db_url.port) as wire,
-        Observer(replace(db_url, host="127.0.0.1", port=wire.port), slack) as observer,
+        Proxy(db_url.host, db_url.port) as proxy,
+        Observer(replace(db_url, host=proxy.host, port=proxy.port), slack) as observer,
         ThreadPoolExecutor() as threads,
     ):
         assert send(observer.url, BODY).status_code == 200
-        wire.cut()
+        proxy.cut()
         waiting = threads.submit(lambda: send(observer.url, grafana(alert(instance="b"))))
         time.sleep(1)
         assert not waiting.done()
-        wire.mend()
+        proxy.mend()
         assert waiting.result().status_code == 200
     assert len(kept(db_url)) == 2
 
@@ -496,16 +496,16 @@ def test_a_short_absence_of_the_database_is_not_even_noticed(db_url: DbUrl, slac
 def test_started_before_its_database_the_program_makes_the_tables_when_that_comes(
     empty_url: DbUrl, slack: SandboxSlack
 ) -> None:
-    with Wire(empty_url.host, empty_url.port) as wire:
-        wire.cut()
-        with Observer(replace(empty_url, host="127.0.0.1", port=wire.port), slack) as observer:
+    with Proxy(empty_url.host, empty_url.port) as proxy:
+        proxy.cut()
+        with Observer(replace(empty_url, host=proxy.host, port=proxy.port), slack) as observer:
             assert httpx.get(f"{observer.url}/health").status_code == 200
             assert httpx.get(f"{observer.url}/").status_code == 200
             with ThreadPoolExecutor() as threads:
                 early = threads.submit(lambda: send(observer.url, BODY))
                 ready = httpx.get(f"{observer.url}/ready", timeout=60)
                 assert (ready.status_code, early.result().status_code) == (503, 503)
-            wire.mend()
+            proxy.mend()
             wait_until(
                 lambda: httpx.get(f"{observer.url}/ready", timeout=60).status_code == 200, "the program to be ready"
             )

@@ -62,7 +62,8 @@ BLIND_CHECKOUT = Incident(
 )
 RESTARTS = Incident("d176ac92db401f01", ("fex0restart01", *PLACE), "Pod restarts high", "warning")
 DISK = Incident(
-    "5031b775e8d33e44", ("6b8f6a1e-52a1-4c1c-9a34-0c1f2d7e9b55", "shop-1", "", "", ""), "Disk nearly full (data)", "warning"
+    "5031b775e8d33e44", ("6b8f6a1e-52a1-4c1c-9a34-0c1f2d7e9b55", "shop-1", "", "", ""), "Disk nearly full (data)",
+    "warning",
 )  # fmt: skip
 QUEUE = Incident("fd2b7dca45c64731", ("cfq2shop0queue", *NOWHERE), "Queue grows", "warning")
 ORDERS_QUEUE = Incident("b2b4515a046a8bac", ("cfq2shop0queue", "shop-1", "", "orders", ""), "Queue grows", "warning")
@@ -197,6 +198,14 @@ STORIES: dict[str, tuple[list[Step], list[Incident]]] = {
         [
             Step("grafana-7-legacy-alerting.json", OPENED),
             Step("grafana-7-legacy-alerting.json", REPEATED),
+            Step("grafana-7-legacy-ok.json", RESOLVED),
+        ],
+        [LEGACY.now(status="resolved", alerts=3, firing="0 of 1", last_change="resolved")],
+    ),
+    "legacy alerting goes blind while it fires, and recovers": (
+        [
+            Step("grafana-7-legacy-alerting.json", OPENED),
+            Step("grafana-7-legacy-nodata.json", JOINED),
             Step("grafana-7-legacy-ok.json", RESOLVED),
         ],
         [LEGACY.now(status="resolved", alerts=3, firing="0 of 1", last_change="resolved")],
@@ -353,5 +362,5 @@ def test_bodies_of_other_senders_are_refused_and_kept(name: str, town: Town) -> 
     assert [original(row) for row in kept] == [body, body]
     assert [row["source"] for row in kept] == ["grafana", "alertmanager"]
     assert all(row["problem"].startswith("$: expected ") for row in kept)
-    for table in ("incidents", "grafana_alerts", "slack_messages"):
-        assert town.rows(f"SELECT * FROM {table}") == []
+    for query in ("SELECT * FROM incidents", "SELECT * FROM grafana_alerts", "SELECT * FROM slack_messages"):
+        assert town.rows(query) == []

@@ -38,7 +38,7 @@ def content(args: Arguments) -> Content:
     if blocks is not None:
         check_blocks(blocks)
     if attachments is not None:
-        if not isinstance(attachments, list):
+        if not isinstance(attachments, list) or not all(_is_attachment(attachment) for attachment in attachments):
             raise SlackError("invalid_attachments")
         if len(attachments) > kit.ATTACHMENTS:
             raise SlackError("too_many_attachments")
@@ -159,6 +159,11 @@ def get_permalink(workspace: Workspace, args: Arguments) -> Json:
     if message is None or message.deleted:
         raise SlackError("message_not_found")
     return {"channel": channel.id, "permalink": f"{PERMALINKS}/{channel.id}/p{message.ts.replace('.', '')}"}
+
+
+def _is_attachment(value: Any) -> bool:
+    texts = ("color", "fallback", "pretext", "title", "text", "footer")
+    return isinstance(value, dict) and all(isinstance(value.get(name, ""), str) for name in texts)
 
 
 def _posted(channel: Channel, message: Message) -> Json:

@@ -1,6 +1,6 @@
 // The page of the sandbox: shows one channel as one person, and does what that person does.
 
-import { closeMenus, el, emojis, mrkdwn, places, relativeDay, renderBlocks, textObject } from "/static/render.js";
+import { closeMenus, el, emojis, mrkdwn, places, relativeDay, renderBlocks, textObject, tried } from "/static/render.js";
 
 const $ = (id) => document.getElementById(id);
 const SHOWN = 200;
@@ -136,7 +136,7 @@ function body(message, tools) {
   const node = el("div", { class: "body" });
   if (message.blocks.length) node.append(...renderBlocks(message.blocks, tools));
   else if (message.text) node.append(el("div", { class: "text" }, mrkdwn(message.text, names)));
-  for (const attachment of message.attachments) node.append(attachmentNode(attachment, tools));
+  for (const attachment of message.attachments) node.append(tried(() => attachmentNode(attachment, tools)));
   return node;
 }
 

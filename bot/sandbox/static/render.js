@@ -203,10 +203,20 @@ export const places = new WeakMap(); // block -> its place in the message; a blo
 export function renderBlocks(blocks, ui) {
   return blocks.map((block, index) => {
     places.set(block, index);
-    const node = renderBlock(block, ui);
+    const node = tried(() => renderBlock(block, ui));
     node.dataset.blockId = block.block_id ?? "";
     return node;
   });
+}
+
+// One thing that cannot be shown must not hide all others.
+export function tried(draw) {
+  try {
+    return draw();
+  } catch (problem) {
+    console.warn(problem);
+    return el("div", { class: "unknown-block" }, "[this cannot be shown]");
+  }
 }
 
 function renderBlock(block, ui) {

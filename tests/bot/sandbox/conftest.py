@@ -41,7 +41,7 @@ def slack_once(running_once: App) -> Iterator[Slack]:
 
 @pytest.fixture
 def start(app: App) -> Iterator[Start]:
-    """Start a sandbox with these settings; unpaced and patient enough for a slow machine unless a test says otherwise."""
+    """Start a sandbox with these settings, unpaced unless a test says otherwise."""
     with ExitStack() as stack:
 
         def start(**settings: Any) -> Slack:

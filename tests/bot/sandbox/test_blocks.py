@@ -82,6 +82,7 @@ REFUSED_IN_MESSAGES: dict[str, tuple[list[Any], str]] = {
     "26 buttons": ([actions(*[button(f"b{n}") for n in range(26)])], "/blocks/0/elements"),
     "an action_id twice in a block": ([actions(button("a"), button("a"))], "/blocks/0/elements/1/action_id"),
     "an action_id of 256": ([actions(button("a" * 256))], "/blocks/0/elements/0/action_id"),
+    "a type that is no text": ([{"type": ["section"]}, actions({"type": {}})], "/blocks/1/elements/0/type"),
     "an unknown element": ([actions({"type": "slider", "action_id": "a"})], "/blocks/0/elements/0/type"),
     "an unknown key of an element": ([actions(button(color="red"))], "/blocks/0/elements/0/color"),
     "a text input among actions": (

@@ -52,6 +52,7 @@ def test_the_body_may_be_a_form(slack: Slack) -> None:
         ({"text": "x" * 40_001}, "msg_too_long"),
         ({"attachments": [{"text": "x"}] * 101}, "too_many_attachments"),
         ({"attachments": "["}, "invalid_attachments"),
+        ({"attachments": [{"color": 5}]}, "invalid_attachments"),
         ({"markdown_text": "*x*"}, "markdown_text_conflict"),
         ({"thread_ts": "1.000001"}, "thread_not_found"),
         ({"metadata": {"event_type": "x"}}, "invalid_metadata_format"),
