@@ -115,8 +115,8 @@ class Database:
         self._patience = patience_seconds
         self._work_seconds = work_seconds
         self._slots = threading.BoundedSemaphore(pool_size)
-        # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would make
-        # all threads queue behind it. So it is handed connections that are not connected yet, is told never to ask, and
+        # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would
+        # make all threads queue behind it. So it is handed connections that are not connected yet, is told never to ask, and
         # all that needs the network happens in `_ready`, in the thread that borrowed the connection.
         self._pool = PooledDB(
             self._unconnected,
@@ -227,13 +227,17 @@ class Database:
                     connection.close()
         if not connection.open:
             connection.connect()
-            with connection.cursor() as cursor:
-                cursor.execute(self._session())
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(self._session())
+            except BaseException:
+                connection.close()  # one that is not set up must not come back from the pool
+                raise
         connection.observer_used_at = now  # type: ignore[attr-defined]
 
     def _session(self) -> str:
         """What every connection is set to; `/*!80000` is read by MySQL only, `/*M!` by MariaDB only."""
-        seconds = self._statement_seconds
+        seconds = 0.9 * self._statement_seconds  # so that the server's answer comes before the driver gives up
         return (
             "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
             f"innodb_lock_wait_timeout = {self._lock_seconds:d}"

@@ -20,7 +20,7 @@ from db.model.alert import Reading, Rejected, Unreadable
 from db.model.delivery import Delivery
 from db.model.policy import Policy
 from db.transactions import ingest
-from receiver.auth import Denied, Hmac, WebhookAuth
+from receiver.auth import Basic, Denied, Hmac, WebhookAuth
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,9 @@ class Webhook:
         if not isinstance(decision, Denied):
             return None
         _log.warning("webhook denied", extra={"source": self.source, "reason": decision.reason.value})
-        return _problem(401, "Authorization", "missing or wrong credentials", close=True)
+        response = _problem(401, "Authorization", "missing or wrong credentials", close=True)
+        response.headers["WWW-Authenticate"] = 'Basic realm="Observer"' if isinstance(self.auth, Basic) else "Bearer"
+        return response
 
     async def _body(self, request: Request) -> bytes:
         chunks: list[bytes] = []
@@ -145,8 +147,6 @@ def _problem(
     if delivery is not None:
         content["delivery"] = delivery
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if retry else {}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
     if close:
         headers["Connection"] = "close"  # the rest of the body is not read
     return JSONResponse(content, status_code=status, headers=headers)

@@ -102,7 +102,7 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
     assert policy.default_severity is default.default_severity is Severity.WARNING
     for name in ("cluster_labels", "namespace_labels", "service_labels", "phase_labels", "severity_labels", "may_act"):
         assert getattr(policy, name) == getattr(default, name)
-    assert [heartbeat.labels for heartbeat in policy.heartbeats] == [heartbeat.labels for heartbeat in default.heartbeats]
+    assert policy.heartbeats == default.heartbeats
     assert len(policy.routes) == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from db.columns import cut
 from db.database import Database, Transaction
 from db.errors import Duplicate
 from db.model import grouping
@@ -110,7 +111,7 @@ def _blind_targets(
     targets = []
     for keyed in blind:
         rule = keyed.alert.rule_uid
-        of_rule = [incident for incident in known.open.values() if incident.parts.rule_uid == rule[:255]]
+        of_rule = [incident for incident in known.open.values() if incident.parts.rule_uid == cut(rule, 255)]
         having = [
             instance
             for instance in instances.of_rules(tx, (rule,), (keyed.alert.fingerprint,))

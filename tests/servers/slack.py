@@ -40,6 +40,10 @@ class ThreadedServer:
         self._thread.join(15)
 
 
+class NothingToClick(AssertionError):
+    """The message has no such button any more: it was edited meanwhile."""
+
+
 class SandboxSlack:
     """A Slack workspace for tests."""
 
@@ -140,6 +144,8 @@ class SandboxSlack:
 
     def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         response = self._client.request(method, path, **arguments)
+        if response.status_code == 404 and path == "/control/click":
+            raise NothingToClick(response.text)
         assert response.status_code < 400, f"{method} {path}: {response.status_code} {response.text}"
         answer: dict[str, Any] = response.json()
         return answer

@@ -93,7 +93,7 @@ def alertmanager(folder: Path, url: str, *, interval: str = "2s", repeat: str = 
     with reserved_port() as port:
         pass
     command = [
-        program, f"--config.file={config}", f"--storage.path={folder / 'data'}", "--cluster.listen-address=",
+        str(program), f"--config.file={config}", f"--storage.path={folder / 'data'}", "--cluster.listen-address=",
         f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug",
     ]  # fmt: skip
     with (folder / "alertmanager.log").open("wb") as log:
@@ -119,7 +119,8 @@ def answers(url: DbUrl) -> list[dict[str, int]]:
 
 def all_of(answer: dict[str, Any]) -> dict[str, int]:
     """All figures of one answer."""
-    return {name: len(ids) for name, ids in answer["incidents"].items()} | answer["alerts"]
+    alerts: dict[str, int] = answer["alerts"]
+    return {name: len(ids) for name, ids in answer["incidents"].items()} | alerts
 
 
 def standing(town: Town) -> tuple[str, int, int] | None:

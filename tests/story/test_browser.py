@@ -51,7 +51,9 @@ def test_an_incident_from_the_first_alert_to_the_last_click(town: Town, page: Pa
     message = page.get_by_test_id("message").first
     expect(message).to_contain_text("#1 · Checkout 5xx ratio high")
     expect(message).to_contain_text("checkout-api")
-    expect(message.get_by_role("link", name="Runbook")).to_have_attribute("href", "https://runbooks.example.internal/5xx")
+    expect(message.get_by_role("link", name="Runbook")).to_have_attribute(
+        "href", "https://runbooks.example.internal/5xx"
+    )
     picture(page, "1-active")
 
     message.get_by_test_id("button-incident_acknowledge").click()

@@ -301,7 +301,7 @@ TIMES = {
 @pytest.mark.parametrize("time_text", TIMES)
 def test_a_time_of_any_year_is_recorded_or_refused_by_name(time_text: str, town: Town) -> None:
     for field, state in (("startsAt", "firing"), ("endsAt", "resolved")):
-        status, said = post(town, grafana(alert(instance=field, status=state, **{field: time_text})))
+        status, said = post(town, grafana({**alert(instance=field), "status": state, field: time_text}))
         if TIMES[time_text]:
             assert (status, said["rejected"]) == (200, []), said
         else:

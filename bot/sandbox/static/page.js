@@ -236,8 +236,9 @@ async function drawHome() {
   if (channel !== "@app") return;
   const box = $("messages");
   if (!view) { box.replaceChildren(el("p", { class: "empty" }, `${state.app.name} has not published a Home tab for you yet.`)); return; }
-  const tools = viewTools(view);
-  box.replaceChildren(el("div", { class: "home", "data-testid": "home" }, ...renderBlocks(view.blocks, tools)));
+  const signature = JSON.stringify([view.id, view.hash, troubles(view.id)]);
+  if (box.firstElementChild?.dataset.signature === signature) return;
+  box.replaceChildren(el("div", { class: "home", "data-testid": "home", "data-signature": signature }, ...renderBlocks(view.blocks, viewTools(view))));
 }
 
 // -- modals ---------------------------------------------------------------------------------------------------------
@@ -335,7 +336,7 @@ function go(name) {
   $("messages").replaceChildren();
   drawSidebar();
   drawTop();
-  refresh().then(() => { $("messages").scrollTop = $("messages").scrollHeight; });
+  refresh().then(() => { $("messages").scrollTop = name === "@app" ? 0 : $("messages").scrollHeight; });
   if (name === "@app") post("/control/open_home", { user }).then(refresh).catch((problem) => toast(problem.message));
   else $("composer").focus();
 }

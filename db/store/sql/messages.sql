@@ -8,6 +8,7 @@ INSERT INTO slack_messages (
 )
 ON DUPLICATE KEY UPDATE
     priority = VALUES(priority),
+    channel = CASE WHEN channel = '' THEN VALUES(channel) ELSE channel END,
     wanted_version = GREATEST(wanted_version, VALUES(wanted_version))
 
 -- name: candidates

@@ -174,6 +174,23 @@ def test_a_modal_is_filled_in_refused_and_sent_by_the_acting_person(slack: Slack
     assert slack.app.last.payload["user"]["id"] == "U003"
 
 
+def test_the_home_tab_asks_the_app_and_shows_what_it_publishes(slack: Slack, page: Page) -> None:
+    home = {"type": "home", "blocks": [section("*2 open*"), actions(button("mine"))]}
+
+    async def publish(delivery: Delivery) -> Response:
+        if delivery.payload["type"] == "event_callback":
+            await anyio.to_thread.run_sync(lambda: slack.client.views_publish(user_id="U001", view=home))
+        return Response()
+
+    slack.app.answer = publish
+    page.get_by_test_id("app-home").click()
+    expect(page.get_by_test_id("home")).to_contain_text("2 open")
+    page.get_by_test_id("button-mine").click()
+    wait_until(lambda: slack.app.last.payload["type"] == "block_actions")
+    page.get_by_test_id("channel-incidents").click()
+    expect(page.get_by_test_id("home")).to_have_count(0)
+
+
 def test_commands_are_answered_to_the_person_and_words_go_to_everybody(slack: Slack, page: Page) -> None:
     slack.app.says({"text": "nothing is open"})
     page.get_by_test_id("composer").fill("/incident list")

@@ -1,0 +1,103 @@
+"""The driver's errors become ours in one place; what means a mistake of ours stays what it is."""
+
+from __future__ import annotations
+
+import pymysql.err
+import pytest
+
+from db.errors import (
+    Conflict,
+    DatabaseAway,
+    DatabaseReadOnly,
+    Duplicate,
+    Interrupted,
+    RecordError,
+    SchemaError,
+    TooLarge,
+    translated,
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1205, Conflict),
+        (1213, Conflict),
+        (1020, Conflict),
+        (3572, Conflict),
+        (3101, Conflict),
+        (1180, Conflict),
+        (1047, Conflict),
+        (1040, DatabaseAway),
+        (1045, DatabaseAway),
+        (1049, DatabaseAway),
+        (1053, DatabaseAway),
+        (1317, DatabaseAway),
+        (1927, DatabaseAway),
+        (2003, DatabaseAway),
+        (2006, DatabaseAway),
+        (2013, DatabaseAway),
+        (4031, DatabaseAway),
+        (1290, DatabaseReadOnly),
+        (1792, DatabaseReadOnly),
+        (1836, DatabaseReadOnly),
+        (3024, Interrupted),
+        (1969, Interrupted),
+        (1153, TooLarge),
+        (1146, SchemaError),
+        (1054, SchemaError),
+    ],
+)
+def test_a_code_of_the_server_is_one_of_our_errors(code: int, kind: type[RecordError]) -> None:
+    assert type(translated(pymysql.err.OperationalError(code, "as the server says"))) is kind
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), pymysql.err.InterfaceError(0, "")])
+def test_a_broken_connection_is_a_database_that_is_away(error: OSError | pymysql.err.InterfaceError) -> None:
+    assert type(translated(error)) is DatabaseAway
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        ("Duplicate entry 'x' for key 'deliveries.uq_request_id'", "uq_request_id"),  # MySQL
+        ("Duplicate entry 'x' for key 'uq_request_id'", "uq_request_id"),  # MariaDB
+        ("Duplicate entry 'for key 'a'' for key 'incidents.PRIMARY'", "a"),
+    ],
+)
+def test_a_duplicate_names_its_key(message: str, key: str) -> None:
+    ours = translated(pymysql.err.IntegrityError(1062, message))
+    assert isinstance(ours, Duplicate)
+    assert ours.key
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pymysql.err.IntegrityError(1062, "Duplicate entry '00112233445566ff' for key 'incidents.uq_open_key'"),
+        pymysql.err.IntegrityError(1062, "Duplicate entry '00112233445566ff' for key 'uq_open_key'"),
+        pymysql.err.OperationalError(1644, "uq_open_key: this incident key has an open incident already"),
+    ],
+)
+def test_a_second_open_incident_is_a_conflict(error: pymysql.err.MySQLError) -> None:
+    assert type(translated(error)) is Conflict
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pymysql.err.ProgrammingError(1064, "You have an error in your SQL syntax"),
+        pymysql.err.DataError(1406, "Data too long for column 'title'"),
+        pymysql.err.IntegrityError(1452, "a foreign key constraint fails"),
+        pymysql.err.OperationalError(1644, "somebody else's trigger"),
+        pymysql.err.MySQLError(),
+    ],
+)
+def test_a_mistake_of_ours_is_not_disguised(error: pymysql.err.MySQLError) -> None:
+    assert translated(error) is None
+
+
+def test_what_the_server_says_of_values_stays_out_of_our_words() -> None:
+    """An error's text may be logged or answered; the server quotes what was sent to it."""
+    ours = translated(pymysql.err.IntegrityError(1062, "Duplicate entry 'a secret' for key 'x.uq_request_id'"))
+    assert "a secret" not in str(ours)
