@@ -87,7 +87,7 @@ _AWAY = {
 _READ_ONLY = {1290, 1792, 1836, 3100}  # read_only, read-only transaction, read-only mode, replication hook refused
 _INTERRUPTED = {3024, 1969}  # MySQL's and MariaDB's statement time limit
 _SCHEMA = {1146, 1054, 1305, 1364}  # no such table, column or routine; a column without a value
-_DUPLICATE_KEY = re.compile(r"for key '(?:[^'.]+\.)?([^']+)'")
+_DUPLICATE_KEY = re.compile(r"for key '(?:[^'.]+\.)?([^']+)'$")
 
 
 def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:

@@ -33,7 +33,7 @@ DEFAULT_SCOPES = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody invented who works in this workspace."""
+    """Somebody who works in this workspace: a role, not a person."""
 
     id: str
     name: str
@@ -43,9 +43,9 @@ class Person:
 
 
 DEFAULT_PEOPLE = (
-    Person("U001", "mina", "Mina Kim", "ko-KR", "Asia/Seoul"),
-    Person("U002", "jun", "Jun Park", "ko-KR", "Asia/Seoul"),
-    Person("U003", "alex", "Alex Morgan", "en-US", "America/New_York"),
+    Person("U001", "oncall", "On-call engineer", "ko-KR", "Asia/Seoul"),
+    Person("U002", "backup", "Backup engineer", "ko-KR", "Asia/Seoul"),
+    Person("U003", "lead", "Team lead", "en-US", "America/New_York"),
 )
 
 

@@ -36,7 +36,7 @@ def post(
 def command(text: str) -> str:
     """The body of a slash command."""
     return urlencode({
-        "command": "/incident", "text": text, "user_id": "U001", "user_name": "mina", "channel_id": "C1",
+        "command": "/incident", "text": text, "user_id": "U001", "user_name": "oncall", "channel_id": "C1",
         "team_id": "T1", "trigger_id": "1.2", "response_url": "", "api_app_id": "A1",
     })  # fmt: skip
 

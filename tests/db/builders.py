@@ -110,6 +110,13 @@ def an_incident(status: Status = Status.ACTIVE, **more: object) -> Incident:
     return Incident(**fields)  # type: ignore[arg-type]  # the fields are named above
 
 
+def settings_of(url: DbUrl, host: str = "", port: int = 0) -> DatabaseSettings:
+    """How the program is told of a test's database."""
+    return DatabaseSettings(
+        host=host or url.host, port=port or url.port, user=url.user, password=url.password, name=url.name
+    )
+
+
 def a_pool(
     url: DbUrl,
     *,
@@ -123,11 +130,8 @@ def a_pool(
     port: int = 0,
 ) -> Database:
     """A pool with limits of its own; `host` and `port` lead elsewhere, for example through a proxy."""
-    settings = DatabaseSettings(
-        host=host or url.host, port=port or url.port, user=url.user, password=url.password, name=url.name
-    )
     return Database(
-        settings,
+        settings_of(url, host, port),
         pool_size=size,
         statement_seconds=statement,
         lock_seconds=lock,

@@ -62,13 +62,13 @@ def test_a_broken_connection_is_a_database_that_is_away(error: OSError | pymysql
     [
         ("Duplicate entry 'x' for key 'deliveries.uq_request_id'", "uq_request_id"),  # MySQL
         ("Duplicate entry 'x' for key 'uq_request_id'", "uq_request_id"),  # MariaDB
-        ("Duplicate entry 'for key 'a'' for key 'incidents.PRIMARY'", "a"),
+        ("Duplicate entry 'for key 'uq_open_key'' for key 'slack_facts.PRIMARY'", "PRIMARY"),
     ],
 )
 def test_a_duplicate_names_its_key(message: str, key: str) -> None:
     ours = translated(pymysql.err.IntegrityError(1062, message))
     assert isinstance(ours, Duplicate)
-    assert ours.key
+    assert ours.key == key
 
 
 @pytest.mark.parametrize(

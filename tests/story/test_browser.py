@@ -59,7 +59,7 @@ def test_an_incident_from_the_first_alert_to_the_last_click(town: Town, page: Pa
     message.get_by_test_id("button-incident_acknowledge").click()
     expect(message).to_contain_text("Acknowledged")
     expect(message.get_by_test_id("button-incident_acknowledge")).to_have_count(0)
-    expect(message).to_contain_text("@mina")
+    expect(message).to_contain_text("@oncall")
     picture(page, "2-acknowledged")
 
     message.get_by_test_id("button-incident_resolve").click()

@@ -29,10 +29,6 @@ SELECT * FROM incidents WHERE incident_id = %(id)s
 -- The incident people call by this number.
 SELECT * FROM incidents WHERE number = %(number)s
 
--- name: key_of
--- The key of an incident, read before its row is locked.
-SELECT incident_key FROM incidents WHERE incident_id = %(id)s
-
 -- name: insert
 -- New incidents.
 INSERT INTO incidents (

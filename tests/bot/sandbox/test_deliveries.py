@@ -39,7 +39,7 @@ def test_a_click_is_signed_and_complete(slack: Slack) -> None:
     assert delivery.verified
     payload = delivery.payload
     assert payload["type"] == "block_actions"
-    assert payload["user"] == {"id": "U001", "username": "mina", "name": "mina", "team_id": "T0SANDBOX"}
+    assert payload["user"] == {"id": "U001", "username": "oncall", "name": "oncall", "team_id": "T0SANDBOX"}
     assert payload["team"]["id"] == "T0SANDBOX"
     assert payload["channel"] == {"id": "C001", "name": "incidents"}
     assert payload["container"] == {
@@ -151,13 +151,13 @@ def test_an_app_that_is_away_or_fails_is_shown_as_such(start: Start) -> None:
 
 
 def test_a_command_is_a_signed_form_with_names_as_links_and_signs_escaped(slack: Slack) -> None:
-    line = "/incident ack 42 @mina #random @nobody a<b & c>d https://example.com/?a=1"
+    line = "/incident ack 42 @oncall #random @nobody a<b & c>d https://example.com/?a=1"
     slack.post("command", text=line, user="U003", channel="incidents")
     delivery = slack.app.last
     assert delivery.verified
     form = delivery.form
-    assert form["text"] == ("ack 42 <@U001|mina> <#C002|random> @nobody a&lt;b &amp; c&gt;d <https://example.com/?a=1>")
-    assert (form["command"], form["user_id"], form["user_name"]) == ("/incident", "U003", "alex")
+    assert form["text"] == ("ack 42 <@U001|oncall> <#C002|random> @nobody a&lt;b &amp; c&gt;d <https://example.com/?a=1>")
+    assert (form["command"], form["user_id"], form["user_name"]) == ("/incident", "U003", "lead")
     assert (form["channel_id"], form["channel_name"], form["team_id"]) == ("C001", "incidents", "T0SANDBOX")
     assert form.keys() >= {"token", "trigger_id", "response_url", "api_app_id", "team_domain"}
 

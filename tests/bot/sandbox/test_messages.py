@@ -134,10 +134,10 @@ def test_an_update_slack_would_not_take_is_refused_with_its_code(
 
 
 def test_somebody_else_s_message_can_neither_be_changed_nor_deleted(slack: Slack) -> None:
-    ts = slack.post("message", user="mina", channel="incidents", text="mine & <yours>, @jun")["ts"]
+    ts = slack.post("message", user="oncall", channel="incidents", text="mine & <yours>, @backup")["ts"]
     assert error_of(slack.client.chat_update, channel="C001", ts=ts, text="x") == "cant_update_message"
     assert error_of(slack.client.chat_delete, channel="C001", ts=ts) == "cant_delete_message"
-    assert slack.texts() == ["mine &amp; &lt;yours&gt;, <@U002|jun>"]
+    assert slack.texts() == ["mine &amp; &lt;yours&gt;, <@U002|backup>"]
 
 
 def test_a_deleted_message_is_gone_from_history_but_the_control_still_shows_it(slack: Slack) -> None:

@@ -97,7 +97,7 @@ def test_markup_is_shown_as_slack_shows_it(slack: Slack, page: Page) -> None:
     for tag, content in (("strong", "b"), ("em", "i"), ("s", "s"), ("code", "c*d*"), ("pre", "*raw*"), ("a", "link")):
         expect(message.locator(tag)).to_have_text(content)
     expect(message.locator("blockquote")).to_have_text("said")
-    expect(message).to_contain_text("a_b_c 2*3*4 link @jun #random @here 1970-01-01 12:00 AM 🔔")
+    expect(message).to_contain_text("a_b_c 2*3*4 link @backup #random @here 1970-01-01 12:00 AM 🔔")
 
 
 def test_a_click_asks_waits_and_shows_that_the_app_failed(slack: Slack, page: Page) -> None:

@@ -145,8 +145,8 @@ def test_a_submission_is_signed_and_carries_every_value(slack: Slack) -> None:
         ({}, "  \n ", "Please complete this required field."),
         ({"min_length": 5}, "abc", "Your entry needs to be at least 5 characters."),
         ({"max_length": 3}, "abcde", "Your entry is 2 characters too long."),
-        ({"type": "email_text_input"}, "mina", "Please enter a valid email address."),
-        ({"type": "url_text_input"}, "mina", "Please enter a valid URL."),
+        ({"type": "email_text_input"}, "oncall", "Please enter a valid email address."),
+        ({"type": "url_text_input"}, "oncall", "Please enter a valid URL."),
         ({"type": "number_input", "is_decimal_allowed": True}, "many", "Please enter a valid number."),
     ],
 )

@@ -107,7 +107,7 @@ def test_channels_are_listed_by_type_and_page(slack: Slack) -> None:
 
 def test_people_have_names_and_on_demand_a_locale(slack: Slack) -> None:
     user = slack.client.users_info(user="U001", include_locale=True)["user"]
-    assert (user["name"], user["locale"], user["tz"]) == ("mina", "ko-KR", "Asia/Seoul")
+    assert (user["name"], user["locale"], user["tz"]) == ("oncall", "ko-KR", "Asia/Seoul")
     assert "locale" not in slack.client.users_info(user="U001")["user"]
     assert slack.client.users_info(user="U0SANDBOX")["user"]["is_bot"] is True
     assert error_of(slack.client.users_info, user="U999") == "user_not_found"
@@ -150,7 +150,7 @@ def test_reset_forgets_what_happened_but_not_who_is_there(slack: Slack) -> None:
 
 def test_a_control_request_that_makes_no_sense_says_why(slack: Slack) -> None:
     assert slack.refused("click", channel="nowhere", ts="1")[0] == 404
-    assert slack.refused("command", text="hello", user="mina") == (
+    assert slack.refused("command", text="hello", user="oncall") == (
         400,
         "a command begins with /, not 'hello'; POST /control/message posts a message",
     )
