@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -43,6 +44,10 @@ DELIVERY_THREADS = 3
 """Messages sent at once: a channel in which Slack is slow does not hold up the others."""
 
 
+STOP_SECONDS = 3.0
+"""How long a stop waits for what the workers have under way; the rest is found again by its lease."""
+
+
 class Bot:
     """The bot, built and not yet running: `start` it in the lifespan of the application, `stop` it at its end."""
 
@@ -68,8 +73,9 @@ class Bot:
             loop.ask_to_stop()
         if self._socket is not None:
             self._socket.close()
+        deadline = time.monotonic() + STOP_SECONDS
         for loop in self._loops:
-            loop.join(seconds=3.0)
+            loop.join(max(0.0, deadline - time.monotonic()))
         for executor in self._executors:
             executor.shutdown(wait=False, cancel_futures=True)
 

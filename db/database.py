@@ -116,8 +116,8 @@ class Database:
         self._work_seconds = work_seconds
         self._slots = threading.BoundedSemaphore(pool_size)
         # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would
-        # make all threads queue behind it. So it is handed connections that are not connected yet, is told never to ask, and
-        # all that needs the network happens in `_ready`, in the thread that borrowed the connection.
+        # make all threads queue behind it. So it is handed connections that are not connected yet and is
+        # told never to ask; all that needs the network happens in `_ready`, in the thread that borrowed the connection.
         self._pool = PooledDB(
             self._unconnected,
             mincached=0,

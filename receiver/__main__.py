@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import uvicorn
@@ -33,6 +34,10 @@ def main() -> int:
         timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
+    # After an orderly stop uvicorn raises the signal once more for whoever handled it before: that is us, and an
+    # orderly stop is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: None)
     server.run()
     return 0 if server.started else 1
 

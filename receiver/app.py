@@ -29,6 +29,9 @@ from receiver.webhooks import Webhook
 
 _log = logging.getLogger(__name__)
 
+START_SECONDS = 3.0
+"""How long the start waits for the database; without it the program serves `/health` and answers webhooks with 503."""
+
 WEBHOOK_THREADS = 8
 """Webhooks recorded at once; more would only wait for the same locks and for the interpreter."""
 
@@ -104,8 +107,12 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            if not await _migrated(settings.database):
-                tasks.start_soon(_migrate_when_possible, settings.database)
+            schema = _Schema(settings.database)
+            tasks.start_soon(schema.bring_up_to_date)
+            with anyio.move_on_after(START_SECONDS):
+                await schema.tried.wait()
+            if schema.error is not None:
+                raise schema.error
             await anyio.to_thread.run_sync(bot.start)
             _log.info("observer started", extra={"version": _version()})
             try:
@@ -134,28 +141,32 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     return app
 
 
-async def _migrated(settings: DatabaseSettings) -> bool:
-    """Bring the tables up to date; False when the database is away. Raises `SchemaError` when they cannot be used."""
-    try:
-        await anyio.to_thread.run_sync(_migrate, settings)
-    except SchemaError:
-        raise
-    except RecordError as error:
-        _log.warning("database away at start", extra={"error": str(error)})
-        return False
-    return True
+class _Schema:
+    """Brings the tables up to date, now or as soon as the database is there; meanwhile webhooks answer 503."""
 
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self.tried = anyio.Event()  # set after the first attempt
+        self.error: SchemaError | None = None  # of the first attempt: the program must not start on these tables
 
-async def _migrate_when_possible(settings: DatabaseSettings) -> None:
-    """Keep trying until the database is there; meanwhile webhooks answer 503 and `/ready` says why."""
-    while True:
-        await anyio.sleep(2)
-        try:
-            if await _migrated(settings):
+    async def bring_up_to_date(self) -> None:
+        """Try until it worked."""
+        while True:
+            pause = 2.0
+            try:
+                await anyio.to_thread.run_sync(_migrate, self._settings, abandon_on_cancel=True)
                 return
-        except SchemaError as error:
-            _log.error("the schema cannot be used", extra={"error": str(error)})
-            await anyio.sleep(30)
+            except SchemaError as error:
+                if not self.tried.is_set():
+                    self.error = error
+                    return
+                _log.error("the schema cannot be used", extra={"error": str(error)})
+                pause = 30.0
+            except RecordError as error:
+                _log.warning("database away, tables not checked", extra={"error": str(error)})
+            finally:
+                self.tried.set()
+            await anyio.sleep(pause)
 
 
 def _migrate(settings: DatabaseSettings) -> None:

@@ -134,9 +134,7 @@ def _figures(answer: dict[str, object]) -> dict[str, object]:
     """What the log says of a delivery: numbers and ids."""
     incidents: Any = answer.get("incidents", {})
     alerts: Any = answer.get("alerts", {})
-    rejected: Any = answer.get("rejected", [])
-    figures = {name: len(ids) for name, ids in incidents.items()}
-    return {"delivery": answer.get("delivery"), **figures, **alerts, "rejected": len(rejected)}
+    return {"delivery": answer.get("delivery"), **{name: len(ids) for name, ids in incidents.items()}, **alerts}
 
 
 def _problem(

@@ -10,6 +10,9 @@ from datetime import datetime
 from db.model.alert import Rejected
 from db.model.identity import IncidentId
 
+MOST_REJECTED = 100
+"""Rejected parts that an answer lists; it always says how many there were."""
+
 _SMALL = 512
 """Bodies below this many bytes are kept as they are: compressing them gains nothing."""
 
@@ -88,6 +91,7 @@ class DeliveryOutcome:
                 "tests": self.tests,
                 "heartbeats": self.heartbeats,
                 "truncated": self.truncated,
+                "rejected": len(self.rejected),
             },
-            "rejected": [{"path": part.path, "reason": part.reason} for part in self.rejected],
+            "rejected": [{"path": part.path, "reason": part.reason} for part in self.rejected[:MOST_REJECTED]],
         }

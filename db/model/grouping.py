@@ -57,7 +57,7 @@ class Sorted:
     """The alerts of a reading by what they are for."""
 
     keyed: tuple[Keyed, ...]  # normal alerts
-    blind: tuple[Keyed, ...]  # their key is where they go when their rule has no open incident
+    blind: tuple[Keyed, ...]  # found by their rule; their key is where they go when it has no open incident
     tests: tuple[Alert, ...]
     heartbeats: tuple[Alert, ...]
 
@@ -115,8 +115,14 @@ def sort(reading: Reading, policy: Policy) -> Sorted:
         else:
             parts = key_parts(alert, policy)
             keyed = Keyed(alert, parts, incident_key(parts))
-            (blind if alert.kind is AlertKind.BLIND else normal).append(keyed)
+            by_rule = alert.kind is AlertKind.BLIND or _lacks_labels(alert)
+            (blind if by_rule else normal).append(keyed)
     return Sorted(tuple(normal), tuple(blind), tuple(tests), tuple(heartbeats))
+
+
+def _lacks_labels(alert: Alert) -> bool:
+    """Legacy Grafana leaves a rule's tags out of some messages: "ok" may come with other labels than "no data" had."""
+    return alert.source == "grafana-legacy" and alert.state is AlertState.RESOLVED
 
 
 def home_of_blind(

@@ -9,17 +9,21 @@ from db.database import Transaction
 from db.model.delivery import Delivery, Packed
 from db.queries import query
 
+_PIECE = 4 * 1024 * 1024
+"""Bytes per statement: escaping may double them, and MariaDB takes statements of 16 MiB unless told otherwise."""
+
 
 def insert(tx: Transaction, delivery: Delivery, packed: Packed, *, truncated: int = 0, problem: str = "") -> int:
     """Keep a request; its number. Raises `Duplicate` when this request id is kept already."""
-    return tx.insert(
+    first, *rest = [packed.data[start : start + _PIECE] for start in range(0, len(packed.data), _PIECE)] or [b""]
+    delivery_id = tx.insert(
         query("deliveries", "insert"),
         {
             "request_id": delivery.request_id,
             "received_at": delivery.received_at,
             "source": delivery.source,
             "content_type": cut(delivery.content_type, 255),
-            "body": packed.data,
+            "body": first,
             "body_encoding": packed.encoding,
             "body_sha256": delivery.sha256,
             "body_bytes": len(delivery.body),
@@ -27,6 +31,9 @@ def insert(tx: Transaction, delivery: Delivery, packed: Packed, *, truncated: in
             "problem": cut_bytes(problem) or None,
         },
     )
+    for piece in rest:
+        tx.execute(query("deliveries", "extend"), {"delivery_id": delivery_id, "piece": piece})
+    return delivery_id
 
 
 def finish(tx: Transaction, delivery_id: int, outcome: dict[str, object]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -75,7 +76,7 @@ def crowd(db_url: DbUrl) -> Iterator[CountingDatabase]:
     pool.close()
 
 
-def at_once(jobs: list[Callable[[], object]]) -> None:
+def at_once(jobs: Sequence[Callable[[], object]]) -> None:
     """Run all jobs at the same moment; no error to anybody."""
     errors: list[BaseException] = []
     ready = threading.Barrier(len(jobs))
@@ -111,14 +112,8 @@ def check_timeline(database: Database) -> None:
 def test_first_alerts_of_a_few_keys_at_once_open_one_incident_each(crowd: CountingDatabase) -> None:
     rounds = 5
     for turn in range(rounds):
-        at_once(
-            [
-                lambda n=n, turn=turn: deliver(
-                    crowd, an_alert(f"f{n}", service=KEYS[n % 8], cluster=f"c{turn}", starts=turn), now=turn
-                )
-                for n in range(THREADS)
-            ]
-        )
+        alerts = [an_alert(f"f{n}", service=KEYS[n % 8], cluster=f"c{turn}", starts=turn) for n in range(THREADS)]
+        at_once([partial(deliver, crowd, alert, now=turn) for alert in alerts])
     assert count(crowd, "grafana_alerts") == rounds * THREADS
     rows = ask(crowd, "SELECT status, alert_count, instances_firing, version FROM incidents")
     assert len(rows) == rounds * len(KEYS)
@@ -140,7 +135,7 @@ def test_webhooks_with_the_same_keys_in_opposite_orders_wait_for_nobody_in_vain(
             next(sent)
 
     for turn in range(rounds):
-        at_once([lambda n=n, turn=turn: send(turn, n) for n in range(THREADS)])
+        at_once([partial(send, turn, n) for n in range(THREADS)])
     assert next(sent) == rounds * THREADS * size == count(crowd, "grafana_alerts")
     check_record(crowd)
     check_timeline(crowd)
@@ -175,11 +170,7 @@ def test_recoveries_new_alerts_and_clicks_cross(crowd: CountingDatabase) -> None
             respond.change_status(crowd, number, action, person(f"U{n}"), at(next(clock)), policy=POLICY)
 
     for turn in range(rounds):
-        jobs: list[Callable[[], object]] = []
-        for n in range(THREADS):
-            part = people if n % 4 == 3 else source
-            jobs.append(lambda part=part, n=n, turn=turn: part(turn, n))
-        at_once(jobs)
+        at_once([partial(people if n % 4 == 3 else source, turn, n) for n in range(THREADS)])
         check_record(crowd)
     assert next(sent) == count(crowd, "grafana_alerts")
     check_timeline(crowd)
@@ -188,18 +179,14 @@ def test_recoveries_new_alerts_and_clicks_cross(crowd: CountingDatabase) -> None
 def test_the_last_recovery_against_the_next_alert_never_loses_it(crowd: CountingDatabase) -> None:
     """One recovers while another begins: whichever comes first, the one that fires has an open incident."""
     for turn in range(15):
-        first, second = an_alert("f1", starts=10 * turn), an_alert("f2", starts=10 * turn + 5)
-        deliver(crowd, first, now=10 * turn)
-        at_once(
-            [
-                lambda turn=turn: deliver(crowd, an_alert("f1", starts=10 * turn, ends=10 * turn + 5), now=10 * turn + 6),
-                lambda turn=turn, second=second: deliver(crowd, second, now=10 * turn + 6),
-                lambda turn=turn: deliver(crowd, an_alert("f1", starts=10 * turn), now=10 * turn + 6),
-            ]
-        )
+        began = 10 * turn
+        first, over = an_alert("f1", starts=began), an_alert("f1", starts=began, ends=began + 5)
+        second = an_alert("f2", starts=began + 5)
+        deliver(crowd, first, now=began)
+        at_once([partial(deliver, crowd, alert, now=began + 6) for alert in (over, second, first)])
         rows = ask(crowd, "SELECT instances_firing FROM incidents WHERE status <> 'resolved'")
         assert rows == [{"instances_firing": 1}]
-        deliver(crowd, an_alert("f2", starts=10 * turn + 5, ends=10 * turn + 7), now=10 * turn + 8)
+        deliver(crowd, an_alert("f2", starts=began + 5, ends=began + 7), now=began + 8)
         assert ask(crowd, "SELECT 1 FROM incidents WHERE status <> 'resolved'") == []
     check_record(crowd)
     check_timeline(crowd)
@@ -209,7 +196,11 @@ def test_the_same_request_many_times_at_once_is_recorded_once(crowd: CountingDat
     """A source that is impatient, or a replica that repeats an unclear commit while the first one still runs."""
     delivery, reading = a_delivery(), a_reading(an_alert("f1"), an_alert("f2", service="other"))
     answers: list[dict[str, object]] = []
-    at_once([lambda: answers.append(ingest.record_delivery(crowd, delivery, reading, POLICY, at(0)))] * 32)
+
+    def send() -> None:
+        answers.append(ingest.record_delivery(crowd, delivery, reading, POLICY, at(0)))
+
+    at_once([send] * 32)
     assert all(answer == answers[0] for answer in answers)
     assert (count(crowd, "deliveries"), count(crowd, "grafana_alerts")) == (1, 2)
     check_record(crowd)

@@ -56,7 +56,8 @@ def names(pool: Database) -> list[str]:
 
 def test_every_session_is_what_is_promised(pool: Database, server: TestServer) -> None:
     maria = server.product == "mariadb"
-    isolation, limit = ("tx_isolation", "max_statement_time") if maria else ("transaction_isolation", "max_execution_time")
+    isolation = "tx_isolation" if maria else "transaction_isolation"
+    limit = "max_statement_time" if maria else "max_execution_time"
     (row,) = ask(
         pool,
         f"SELECT @@session.{isolation} AS isolation, @@session.time_zone AS zone, @@session.sql_mode AS mode, "
@@ -108,7 +109,9 @@ def test_a_naive_time_is_a_mistake(pool: Database) -> None:
         pool.transact(lambda tx: tx.execute(sql("UPDATE things SET at = %(at)s"), {"at": naive}))
 
 
-@pytest.mark.parametrize("text", ["결제 🏳️‍🌈", "'; DROP TABLE things; -- ", "50 % of %s {rows} \\ \" ' `", "nul\x00byte", ""])
+@pytest.mark.parametrize(
+    "text", ["결제 🏳️‍🌈", "'; DROP TABLE things; -- ", "50 % of %s {rows} \\ \" ' `", "nul\x00byte", ""]
+)
 def test_any_text_comes_back_as_it_was(pool: Database, text: str) -> None:
     pool.transact(lambda tx: tx.execute(ADD, {"id": 1, "name": text}))
     assert names(pool)[1] == text
@@ -170,7 +173,9 @@ def test_no_rows_are_no_statement(pool: Database) -> None:
 
 
 def test_many_rows_are_updated_in_few_statements(pool: Database) -> None:
-    rename = sql("UPDATE things JOIN ({rows}) AS new ON new.id = things.id SET things.name = new.name, things.at = new.at")
+    rename = sql(
+        "UPDATE things JOIN ({rows}) AS new ON new.id = things.id SET things.name = new.name, things.at = new.at"
+    )
     moment = datetime(2026, 11, 20, 8, 0, 0, 250_000, tzinfo=UTC)
 
     def work(tx: Transaction) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Connections that break, and servers that are away, silent or restarted: nothing half-written, nobody waits for ever."""
+"""Connections that break, servers that are away or silent or killed: nothing half-written, nobody waits for ever."""
 
 from __future__ import annotations
 

@@ -44,20 +44,19 @@ def run(url: DbUrl, *arguments: str) -> subprocess.Popen[str]:
 
 def schema(database: Database) -> list[tuple[str, ...]]:
     """Every table, column, index and trigger, in a form that two databases can be compared by."""
-    found: list[tuple[str, ...]] = []
-    for what, query in (
-        ("column", "SELECT table_name, column_name, column_type, is_nullable, extra FROM information_schema.columns"),
-        ("index", "SELECT table_name, index_name, seq_in_index, column_name, non_unique FROM information_schema.statistics"),
-    ):
-        for row in ask(database, f"{query} WHERE table_schema = DATABASE()"):
-            found.append((what, *(str(value) for value in row.values())))
-    for row in ask(
-        database,
-        "SELECT trigger_name, event_manipulation, action_timing, event_object_table "
+    queries = {
+        "column": "SELECT table_name, column_name, column_type, is_nullable, extra FROM information_schema.columns "
+        "WHERE table_schema = DATABASE()",
+        "index": "SELECT table_name, index_name, seq_in_index, column_name, non_unique "
+        "FROM information_schema.statistics WHERE table_schema = DATABASE()",
+        "trigger": "SELECT trigger_name, event_manipulation, action_timing, event_object_table "
         "FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
-    ):
-        found.append(("trigger", *(str(value) for value in row.values())))
-    return sorted(found)
+    }
+    return sorted(
+        (what, *(str(value) for value in row.values()))
+        for what, query in queries.items()
+        for row in ask(database, query)
+    )
 
 
 # -- from nothing
@@ -140,7 +139,7 @@ def test_types_are_those_of_the_documents(database: Database) -> None:
     assert types["incidents", "status"] == "enum('active','acknowledged','resolved')"
     assert types["grafana_alerts", "alert_id"].startswith("bigint")
     times = {name: kind for name, kind in types.items() if kind.startswith(("datetime", "timestamp"))}
-    assert set(times.values()) == {"datetime(6)"}, "a time without its fraction is rounded by one server, cut by another"
+    assert set(times.values()) == {"datetime(6)"}, "without (6) one server rounds, another cuts"
 
 
 def test_the_order_of_an_index_is_that_of_the_documents(database: Database) -> None:
@@ -326,7 +325,9 @@ def test_a_second_open_incident_is_refused_by_the_trigger(database: Database, db
     assert caught.value.args[0] == 1644
 
 
-def test_a_second_open_incident_is_refused_by_the_key_when_there_is_no_trigger(empty: Database, empty_url: DbUrl) -> None:
+def test_a_second_open_incident_is_refused_by_the_key_when_there_is_no_trigger(
+    empty: Database, empty_url: DbUrl
+) -> None:
     migrate(empty)
     deliver(empty, an_alert())
     with root(empty_url) as connection, connection.cursor() as cursor:
@@ -357,7 +358,8 @@ def test_both_guards_are_a_conflict_to_us(empty: Database, trigger: bool) -> Non
 
 def test_a_resolved_incident_has_its_time(database: Database, db_url: DbUrl) -> None:
     deliver(database, an_alert())
-    with root(db_url) as connection, connection.cursor() as cursor, pytest.raises(pymysql.MySQLError, match="ck_resolved"):
+    unresolved = pytest.raises(pymysql.MySQLError, match="ck_resolved_has_time")
+    with root(db_url) as connection, connection.cursor() as cursor, unresolved:
         cursor.execute("UPDATE incidents SET status = 'resolved'")
 
 

@@ -8,6 +8,10 @@ INSERT INTO deliveries (
     %(body_bytes)s, %(truncated_alerts)s, %(problem)s
 )
 
+-- name: extend
+-- One more piece of a body that is larger than one statement may be.
+UPDATE deliveries SET body = CONCAT(body, %(piece)s) WHERE delivery_id = %(delivery_id)s
+
 -- name: finish
 -- Keep the answer with the request.
 UPDATE deliveries SET outcome = %(outcome)s WHERE delivery_id = %(delivery_id)s

@@ -12,7 +12,7 @@ from db.model.identity import Actor, IncidentId, IncidentKey, incident_key, pers
 from db.model.incident import Event, Incident, Instance
 from db.model.lifecycle import Action, Already, Changed, Outcome, transition
 from db.model.policy import Policy
-from tests.db.builders import a_reading
+from tests.db.builders import a_reading, at
 
 
 class MemoryRecord:
@@ -58,15 +58,13 @@ class MemoryRecord:
 
     def without_hearing(self) -> tuple[object, ...]:
         """All but the fact log and the times at which something was heard of."""
-        never = self.policy_time
+        never = at(0)
         return (
             {name: replace(incident, last_seen_at=never, alert_count=0) for name, incident in self.incidents.items()},
             self.instances,
             self.current,
             self.events,
         )
-
-    policy_time = datetime.min
 
     def check(self) -> None:
         """What must hold after every step, whatever was delivered and clicked."""

@@ -367,8 +367,7 @@ def test_a_rule_that_sees_again_and_fires_is_not_blind_any_more() -> None:
     record = MemoryRecord()
     record.deliver(at(0), an_alert("f1", kind=BLIND, rule="legacy:7"))
     blind = record.open()[0]
-    labels = {name: "" for name in ("cluster", "service")}
-    decided = record.deliver(at(60), an_alert("f1", starts=50, rule="legacy:7", **labels))
+    decided = record.deliver(at(60), an_alert("f1", starts=50, rule="legacy:7", cluster="", service=""))
     assert [incident.incident_id for incident in decided.changed] == [blind.incident_id]
     assert not record.open()[0].is_blind
     assert EventKind.SIGHT_RESTORED in kinds(decided)

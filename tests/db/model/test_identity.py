@@ -23,6 +23,7 @@ from db.model.identity import (
 from tests.strategies import nasty_texts, unhurried
 
 texts = nasty_texts | st.text(alphabet="a|\\", max_size=4)
+plain = texts.map(lambda text: text.replace("|", "").replace("\\", ""))
 all_parts = st.builds(KeyParts, texts, texts, texts, texts, texts)
 
 
@@ -40,7 +41,7 @@ def test_an_ordinary_key_is_the_documented_one(parts: KeyParts, key: str) -> Non
     assert incident_key(parts) == key
 
 
-@given(all_parts.filter(lambda parts: not any(c in str(parts) for c in "|\\")))
+@given(st.builds(KeyParts, plain, plain, plain, plain, plain))
 @unhurried
 def test_without_bars_and_backslashes_the_key_is_the_plain_hash(parts: KeyParts) -> None:
     text = "|".join([parts.rule_uid, parts.cluster, parts.namespace, parts.service, parts.phase])

@@ -128,9 +128,7 @@ def test_a_submission_that_arrives_twice_adds_its_notes_once() -> None:
 
 def test_what_an_earlier_person_wrote_stays_above() -> None:
     resolved = with_notes(in_status(Status.RESOLVED), NOTES)
-    outcome = transition(
-        resolved, Action.RESOLVE, JIYOUNG, at(30), notes=Notes(root_cause="the database, in truth")
-    )
+    outcome = transition(resolved, Action.RESOLVE, JIYOUNG, at(30), notes=Notes(root_cause="the database, in truth"))
     assert isinstance(outcome, Already)
     assert outcome.incident.root_cause == "a bad release\nthe database, in truth"
     assert outcome.incident.action_taken == "rolled back"
@@ -167,7 +165,7 @@ steps = st.lists(st.tuples(st.sampled_from(Action), people, notes), max_size=12)
 @given(steps)
 @unhurried
 def test_whatever_people_do(story: list[tuple[Action, object, Notes | None]]) -> None:
-    """The version counts the changes, a resolved incident has its time, and a second identical action changes nothing."""
+    """The version counts changes, what is resolved has its time, and a second identical action changes nothing."""
     incident = an_incident()
     for number, (action, who, written) in enumerate(story):
         assert who in (MINSU, JIYOUNG)

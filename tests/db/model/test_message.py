@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from db.model.identity import IncidentId
-from db.model.message import Message, MessageKind, Step, card_key, test_key as key_of_test
+from db.model.message import Message, MessageKind, Step, card_key
+from db.model.message import test_key as key_of_test
 from tests.db.builders import START
 
 CARD = IncidentId("INC-20261120080000-00112233445566ff")

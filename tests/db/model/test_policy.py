@@ -233,7 +233,8 @@ def test_any_content_is_a_policy_or_a_policy_error(value: Any) -> None:
     for data in (
         value,
         {"incidents": value, "routes": value, "people": value},
-        {"severity": {"critical": value}, "labels": {"service": value}, "titles": [{"match": {"a": "b"}, "title": value}]},
+        {"severity": {"critical": value}, "labels": {"service": value}},
+        {"titles": [{"match": {"a": "b"}, "title": value}], "heartbeats": [value]},
     ):
         if isinstance(data, dict):
             try:

@@ -12,9 +12,8 @@ from tests.db.builders import POLICY, an_alert, at, deliver, key_of
 
 def several(database: Database) -> None:
     """1 warning, 2 critical, 3 warning of another cluster, 4 critical and acknowledged, 5 resolved."""
-    for number, (service, severity, cluster) in enumerate(
-        [("a", "warning", "x"), ("b", "critical", "x"), ("c", "warning", "y"), ("d", "critical", "x"), ("e", "info", "x")]
-    ):
+    several_of = ("a warning x", "b critical x", "c warning y", "d critical x", "e info x")
+    for number, (service, severity, cluster) in enumerate(text.split() for text in several_of):
         alert = an_alert(f"f{number}", service=service, cluster=cluster, labels={"severity": severity})
         deliver(database, alert, now=number)
     respond.change_status(database, 4, Action.ACKNOWLEDGE, person("U1"), at(10), policy=POLICY)

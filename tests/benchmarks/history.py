@@ -1,0 +1,85 @@
+"""Fills a record with a long past: a million alerts of incidents that are over, copied in the database itself.
+
+A first part comes in as webhooks; then its rows are copied with earlier times and other incident ids. Columns are asked
+of the database, so that a column that is added later is copied as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.benchmarks import bodies
+from tests.benchmarks.servers import Target, connected
+from tests.servers.observer import send
+
+_EARLIER_ID = (
+    "CONCAT('INC-', DATE_FORMAT(STR_TO_DATE(SUBSTRING(incident_id, 5, 14), '%%Y%%m%%d%%H%%i%%s') - INTERVAL {days} DAY,"
+    " '%%Y%%m%%d%%H%%i%%s'), SUBSTRING(incident_id, 19))"
+)
+_MOVED = {
+    "incident_id": _EARLIER_ID,
+    "received_at": "received_at - INTERVAL {days} DAY",
+    "last_seen_at": "last_seen_at - INTERVAL {days} DAY",
+    "first_seen_at": "first_seen_at - INTERVAL {days} DAY",
+    "created_at": "created_at - INTERVAL {days} DAY",
+    "resolved_time": "resolved_time - INTERVAL {days} DAY",
+    "is_current": "0",
+}
+_FAR = 10_000_000
+
+
+def fill(target: Target, shapes: tuple[bodies.Shape, ...], wanted: int, report: Callable[[str], None]) -> int:
+    """Let incidents of these keys fire and resolve, and copy them until there are `wanted` alerts; how many."""
+    for shape in shapes:
+        for key in range(shape.keys):
+            for ends in (None, 3600.0):
+                series = [bodies.alert(shape.family, key, f"{number:08d}", ends=ends) for number in range(5)]
+                answer = send(f"http://127.0.0.1:{target.port}", bodies.body(series))
+                assert answer.status_code == 200, answer.text
+    with connected(target.url) as connection, connection.cursor() as cursor:
+        triggers = _drop_triggers(cursor)
+        for name, value in (("foreign_key_checks", 0), ("unique_checks", 0)):
+            cursor.execute(f"SET SESSION {name} = {value}")
+        cursor.execute(f"UPDATE incidents SET number = number + {_FAR}")  # the newest of their keys, as they are
+        cursor.execute("SELECT MIN(alert_id), MAX(alert_id), COUNT(*) FROM grafana_alerts")
+        first, last, base = cursor.fetchone() or (0, 0, 0)
+        copies = max(0, -(-(wanted - base) // base))
+        for days in range(1, copies + 1):
+            for table, where in (
+                ("incidents", f"number > {_FAR}"),
+                ("grafana_alerts", f"alert_id BETWEEN {first} AND {last}"),
+                ("incident_instances", "is_current = 1"),
+            ):
+                names = _columns(cursor, table)
+                values = [_MOVED.get(name, f"`{name}`").format(days=days).replace("%%", "%") for name in names]
+                cursor.execute(
+                    f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in names)}) "  # noqa: S608 - our names
+                    f"SELECT {', '.join(values)} FROM {table} WHERE {where}"
+                )
+            if days % 20 == 0:
+                report(f"  {base * (days + 1):,} alerts ...")
+        cursor.execute(f"ALTER TABLE incidents AUTO_INCREMENT = {2 * _FAR}")
+        for statement in triggers:
+            cursor.execute(statement)
+    return int(base * (copies + 1))
+
+
+def _columns(cursor: Any, table: str) -> list[str]:
+    """The columns that an INSERT may name, without the number that the table gives."""
+    cursor.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
+        " AND extra NOT LIKE '%%auto_increment%%' AND extra NOT LIKE '%%GENERATED%%' ORDER BY ordinal_position",
+        (table,),
+    )
+    return [str(row[0]) for row in cursor.fetchall()]
+
+
+def _drop_triggers(cursor: Any) -> list[str]:
+    """Remove all triggers; the statements that make them again."""
+    cursor.execute("SHOW TRIGGERS")
+    made = []
+    for name, event, table, statement, timing, *_ in cursor.fetchall():
+        made.append(f"CREATE TRIGGER {name} {timing} {event} ON {table} FOR EACH ROW {statement}")
+        cursor.execute(f"DROP TRIGGER {name}")
+    return made
