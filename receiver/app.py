@@ -20,7 +20,7 @@ from bot.settings import BotSettings
 from db.database import Database
 from db.env import Env
 from db.errors import RecordError, SchemaError
-from db.migrate import migrate
+from db.migrate import migrate, schema_state
 from db.settings import DatabaseSettings
 from receiver.health import Health
 from receiver.settings import ReceiverSettings
@@ -170,12 +170,18 @@ class _Schema:
 
 
 def _migrate(settings: DatabaseSettings) -> None:
-    """With a connection of its own: a migration may run for minutes, and nothing else may."""
-    database = Database(settings, pool_size=1, statement_seconds=600, lock_seconds=30, patience_seconds=3)
+    """Look with short time limits; only if there is something to do, take a connection that may work for minutes."""
+    quick = Database(settings, pool_size=1, statement_seconds=5, lock_seconds=5, patience_seconds=3)
     try:
-        migrate(database, patience_seconds=20)
+        if not schema_state(quick).problem:
+            return
     finally:
-        database.close()
+        quick.close()
+    patient = Database(settings, pool_size=1, statement_seconds=600, lock_seconds=30, patience_seconds=3)
+    try:
+        migrate(patient, patience_seconds=20)
+    finally:
+        patient.close()
 
 
 def _version() -> str:

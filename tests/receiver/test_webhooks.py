@@ -512,3 +512,12 @@ def test_started_before_its_database_the_program_makes_the_tables_when_that_come
             assert send(observer.url, BODY).status_code == 200
             assert len(kept(empty_url)) == 1
             slack.wait_for_message(lambda message: "Checkout" in message["text"], "the card")
+
+
+def test_a_database_that_is_silent_does_not_hold_up_the_start(db_url: DbUrl, slack: SandboxSlack) -> None:
+    with Proxy(db_url.host, db_url.port) as proxy:
+        proxy.stall()
+        with Observer(replace(db_url, host=proxy.host, port=proxy.port), slack) as observer:
+            assert httpx.get(f"{observer.url}/health", timeout=10).status_code == 200
+            proxy.mend()
+            wait_until(lambda: httpx.get(f"{observer.url}/ready", timeout=15).status_code == 200, "it to be ready")
