@@ -25,9 +25,23 @@ def cut_bytes(text: str, most: int = TEXT_BYTES) -> str:
     return encoded[: most - 3].decode("utf-8", "ignore") + "…"
 
 
-def to_json(value: object) -> str:
+class JsonText(str):
+    """JSON as orjson writes it: no raw control characters, so that only backslashes and quotes need escaping in SQL.
+
+    The driver's own escaping of a text of 1.5 KB costs four times as much as everything else that is done for an alert.
+    """
+
+    __slots__ = ()
+
+
+def escape_json(text: JsonText, mapping: object = None) -> str:
+    """The SQL literal of a JSON text; our sessions never have NO_BACKSLASH_ESCAPES."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def to_json(value: object) -> JsonText:
     """JSON text for a JSON column."""
-    return orjson.dumps(value).decode()
+    return JsonText(orjson.dumps(value).decode())
 
 
 def from_json(text: Any) -> Any:

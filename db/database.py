@@ -17,6 +17,7 @@ import pymysql.cursors
 from dbutils.pooled_db import PooledDB
 from pymysql.constants import FIELD_TYPE
 
+from db.columns import JsonText, escape_json
 from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, translated
 from db.queries import Query
 from db.settings import DatabaseSettings
@@ -289,6 +290,7 @@ def _read_time(text: str | bytes) -> datetime | None:
 def _converters() -> dict[Any, Any]:
     converters = dict(pymysql.converters.conversions)
     converters[datetime] = _escape_time
+    converters[JsonText] = escape_json
     converters[FIELD_TYPE.DATETIME] = _read_time
     converters[FIELD_TYPE.TIMESTAMP] = _read_time
     return converters

@@ -56,7 +56,7 @@ class Alert:
     summary: str = ""  # what a person should read first
     reason: str = ""  # grafana_state_reason or the error of a blind alert
     links: Links = field(default_factory=Links)
-    raw: str = "{}"  # this alert's own element, as JSON text
+    raw: str = "{}"  # this alert's own element, as JSON text without raw control characters
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from db.columns import cut, cut_bytes, to_json
+from db.columns import JsonText, cut, cut_bytes, to_json
 from db.database import Transaction
 from db.model.alert import AlertState
 from db.model.grouping import Recorded
@@ -36,7 +36,7 @@ def insert(tx: Transaction, recorded: Sequence[Recorded], delivery_id: int, rece
                 "message": cut_bytes(alert.summary or alert.reason),
                 "labels": to_json(dict(alert.labels)),
                 "annotations": to_json(dict(alert.annotations)),
-                "raw_payload": alert.raw,
+                "raw_payload": JsonText(alert.raw),
             }
         )
     tx.insert_many(query("alerts", "insert"), rows)

@@ -15,7 +15,7 @@ ALERT_BYTES = 1_500
 COUNTER = b"00000000"
 """Stands in a body where a scenario wants every alert to be a new series; replaced by a number of the same length."""
 
-_TEXT = "The ratio of failed requests has been above its threshold; look at \"errors by route\" and the newest release. "
+_TEXT = 'The ratio of failed requests has been above its threshold; look at "errors by route" and the newest release. '
 
 
 @dataclass(frozen=True, slots=True)

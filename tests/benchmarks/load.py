@@ -15,11 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count, cycle
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
 from tests.benchmarks.bodies import COUNTER, Shape, http, requests
+
+
+PATIENCE_SECONDS = 90.0
+"""After that a round is given up with an error."""
 
 
 @dataclass
@@ -43,8 +47,7 @@ class _Connection(asyncio.Protocol):
         self._answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -103,14 +106,14 @@ async def _run(spec: dict[str, Any]) -> dict[str, Any]:
     if limit := spec.get("requests"):
         numbers = iter(range(limit))
         shared.requests = (request for request, _ in zip(stream, numbers, strict=False))
-        shared.deadline = began + 600
+        shared.deadline = began + PATIENCE_SECONDS
     cpu = resource.getrusage(resource.RUSAGE_SELF)
     waiting = []
     for _ in range(spec["connections"]):
         done: asyncio.Future[None] = loop.create_future()
         waiting.append(done)
         await loop.create_connection(lambda done=done: _Connection(shared, done), "127.0.0.1", spec["port"])  # type: ignore[misc]
-    await asyncio.wait_for(asyncio.gather(*waiting), spec["seconds"] + 600)
+    await asyncio.wait_for(asyncio.gather(*waiting), spec["seconds"] + PATIENCE_SECONDS)
     after = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "statuses": dict(shared.statuses),

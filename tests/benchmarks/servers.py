@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -92,9 +93,7 @@ class Load:
 
     def stop(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(20)
+        _end(self._process)
 
 
 class Machinery:
@@ -112,30 +111,23 @@ class Machinery:
             durable=True,
             report=report,
         )
-        self._programs: list[subprocess.Popen[bytes]] = []
-        self._observers: list[ObserverProcess] = []
         self._numbers = iter(range(1, 1000))
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True)
-        self.server.start()
-        self.slack = SandboxSlack()
-        self.slack.__enter__()
-        self.load = Load()
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            stack.enter_context(self.server)
+            self.slack = stack.enter_context(SandboxSlack())
+            self.load = Load()
+            stack.callback(self.load.stop)
+            self._running = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for observer in self._observers:
-            observer.__exit__(None, None, None)
-        for program in self._programs:
-            program.kill()
-            program.wait()
-        self.load.stop()
-        self.slack.__exit__(None, None, None)
-        self.server.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._running.close()
 
     @property
     def database_pid(self) -> int:
@@ -155,8 +147,7 @@ class Machinery:
         self.slack.reset()
         url = url or self.new_database()
         observer = ObserverProcess(url, self.slack, self.folder / f"{url.name}.log")
-        self._observers.append(observer)
-        observer.start()
+        self._running.enter_context(observer)
 
         def pid() -> int:
             process = observer._process
@@ -177,7 +168,7 @@ class Machinery:
             [sys.executable, "-m", "tests.benchmarks.ceiling", str(level), str(port), url.url],
             cwd=CHECKOUT, env=_plain_environment(),
         )  # fmt: skip
-        self._programs.append(program)
+        self._running.callback(_end, program)
         wait_until(lambda: _answers(port), f"ceiling {level}")
         return Target(f"C{level}", port, lambda: program.pid, url, "alerts" if level else "")
 
@@ -230,6 +221,11 @@ def connected(url: DbUrl) -> pymysql.Connection[pymysql.cursors.Cursor]:
         host=url.host, port=url.port, user=url.user, password=url.password, database=url.name, autocommit=True,
         ssl_disabled=True,
     )  # fmt: skip
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _plain_environment() -> dict[str, str]:

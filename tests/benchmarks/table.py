@@ -78,7 +78,9 @@ def goals(found: Findings) -> Iterator[Goal]:
         yield Goal(f"{name} stored/s", 0.5, 0.8, ours.of("rate") / best.of("rate"), "x C4", at_most=False)
         note = f"{ours.of('cpu'):.3f} against {best.of('cpu'):.3f} ms"
         scale = _CEILING_CPU[name]
-        yield Goal(f"{name} CPU per alert", must / scale, aim / scale, ours.of("cpu") / best.of("cpu"), "x C4", note=note)
+        yield Goal(
+            f"{name} CPU per alert", must / scale, aim / scale, ours.of("cpu") / best.of("cpu"), "x C4", note=note
+        )
         yield Goal(f"{name} CPU per alert", must, aim, ours.of("cpu"), "ms")
     for before in list(found.members)[1:]:
         none, many = found.members[next(iter(found.members))], found.members[before]
@@ -92,7 +94,9 @@ def goals(found: Findings) -> Iterator[Goal]:
             note = f"p50 {middle(taken):.0f}, {len(taken)} of them"
             yield Goal(f"{text}, p99", must, aim, percentile(taken, 0.99), "ms", note=note)
     if found.large_body_seconds:
-        yield Goal("a body of 1,000 alerts", 1.0, 0.3, middle(found.large_body_seconds), "s", note="1,000 new incidents")
+        yield Goal(
+            "a body of 1,000 alerts", 1.0, 0.3, middle(found.large_body_seconds), "s", note="1,000 new incidents"
+        )
     yield Goal("memory after all", 150, 100, found.memory_after, "MiB", note=f"{found.memory_before:.0f} at the start")
     if len(found.memory_storms) >= 5:
         growth = found.memory_storms[4] - found.memory_storms[1]

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from db.model.alert import Rejected
-from db.model.delivery import DeliveryOutcome, Packed, pack, unpack
+from db.model.delivery import MOST_REJECTED, DeliveryOutcome, Packed, pack, unpack
 from db.model.identity import IncidentId
 from tests.db.builders import a_delivery
 from tests.strategies import byte_bodies, unhurried
@@ -62,6 +62,13 @@ def test_the_answer_tells_what_happened() -> None:
     assert outcome.as_json() == {
         "delivery": 7,
         "incidents": {"opened": ["INC-1"], "reopened": [], "joined": ["INC-2"], "resolved": []},
-        "alerts": {"recorded": 3, "repeats": 1, "tests": 1, "heartbeats": 0, "truncated": 4},
+        "alerts": {"recorded": 3, "repeats": 1, "tests": 1, "heartbeats": 0, "truncated": 4, "rejected": 1},
         "rejected": [{"path": "alerts[2].labels", "reason": "expected an object"}],
     }
+
+
+def test_the_answer_lists_some_of_many_rejected_parts_and_counts_them_all() -> None:
+    rejected = tuple(Rejected(f"alerts[{number}]", "expected an object") for number in range(5000))
+    answer = DeliveryOutcome(delivery_id=7, rejected=rejected).as_json()
+    assert len(answer["rejected"]) == MOST_REJECTED  # type: ignore[arg-type]
+    assert answer["alerts"]["rejected"] == 5000  # type: ignore[index]

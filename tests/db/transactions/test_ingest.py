@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,13 +37,18 @@ BLIND = AlertKind.BLIND
 BASE = f"INC-20261120080000-{key_of()}"
 
 
+def figures(**counted: int) -> dict[str, int]:
+    """The numbers of an answer; what is not named is 0."""
+    return {**dict.fromkeys(("recorded", "repeats", "tests", "heartbeats", "truncated", "rejected"), 0), **counted}
+
+
 def test_a_first_alert_opens_an_incident_and_the_answer_says_so(database: Database) -> None:
     answer = deliver(database, an_alert())
     (row,) = ask(database, "SELECT delivery_id FROM deliveries")
     assert answer == {
         "delivery": row["delivery_id"],
         "incidents": {"opened": [BASE], "reopened": [], "joined": [], "resolved": []},
-        "alerts": {"recorded": 1, "repeats": 0, "tests": 0, "heartbeats": 0, "truncated": 0},
+        "alerts": figures(recorded=1),
         "rejected": [],
     }
     check_record(database)
@@ -76,7 +82,7 @@ def test_the_answer_tells_joined_resolved_repeated_and_rejected(database: Databa
     answer = ingest.record_delivery(database, a_delivery(now=60), reading, POLICY, at(60))
     a, b = (f"INC-20261120080000-{key_of(service=name)}" for name in "ab")
     assert answer["incidents"] == {"opened": [], "reopened": [], "joined": [a], "resolved": [b]}
-    assert answer["alerts"] == {"recorded": 3, "repeats": 1, "tests": 1, "heartbeats": 1, "truncated": 2}
+    assert answer["alerts"] == figures(recorded=3, repeats=1, tests=1, heartbeats=1, truncated=2, rejected=1)
     assert answer["rejected"] == [{"path": "alerts[5].labels", "reason": "expected an object, found a number"}]
     (row,) = ask(database, "SELECT problem, truncated_alerts FROM deliveries ORDER BY delivery_id DESC LIMIT 1")
     assert row == {"problem": "alerts[5].labels: expected an object, found a number", "truncated_alerts": 2}
@@ -105,7 +111,7 @@ def test_the_same_delivery_in_two_requests_changes_nothing_but_the_fact_log(data
     before = [ask(database, query) for query in rest]
     answer = deliver(database, *alerts, now=10)
     assert [ask(database, query) for query in rest] == before
-    assert answer["alerts"] == {"recorded": 3, "repeats": 3, "tests": 0, "heartbeats": 0, "truncated": 0}
+    assert answer["alerts"] == figures(recorded=3, repeats=3)
     assert count(database, "grafana_alerts") == 6
     check_record(database)
 
@@ -133,6 +139,16 @@ def test_readable_bytes_are_kept_too_in_their_own_order(database: Database) -> N
     assert row["received_at"] == at(0)
 
 
+def test_a_body_larger_than_one_statement_may_be_is_kept_too(database: Database) -> None:
+    """Ten MiB of noise in which every second byte has to be escaped."""
+    body = random.Random(1).randbytes(10 * 1024 * 512)
+    body = b"".join(bytes((byte, 0x5C if byte & 1 else 0x27)) for byte in body)
+    ingest.record_unreadable(database, a_delivery(body), Rejected("", "this is not JSON"))
+    (row,) = ask(database, "SELECT body, body_encoding, body_bytes FROM deliveries")
+    assert unpack(Packed(row["body_encoding"], row["body"])) == body
+    assert row["body_bytes"] == len(body)
+
+
 def test_two_incidents_of_one_key_fit_into_one_second(database: Database) -> None:
     for tenth in range(3):
         deliver(database, an_alert(starts=tenth / 10), now=tenth / 10)
@@ -146,9 +162,7 @@ def test_what_fires_again_is_known_in_its_newest_incident(database: Database) ->
     deliver(database, an_alert())
     deliver(database, an_alert(ends=50), now=60)
     deliver(database, an_alert(starts=90), now=100)
-    assert deliver(database, an_alert(starts=90), now=110)["alerts"] == {
-        "recorded": 1, "repeats": 1, "tests": 0, "heartbeats": 0, "truncated": 0,
-    }  # fmt: skip
+    assert deliver(database, an_alert(starts=90), now=110)["alerts"] == figures(recorded=1, repeats=1)
     assert deliver(database, an_alert(starts=90, ends=120), now=130)["incidents"] == {
         "opened": [], "reopened": [], "joined": [], "resolved": [f"INC-20261120080140-{key_of()}"],
     }  # fmt: skip
@@ -184,9 +198,7 @@ def test_an_older_incident_that_a_person_reopened_takes_the_next_occurrence(data
     deliver(database, an_alert(starts=70), now=80)
     check_record(database)
     for now in (90, 100):
-        assert deliver(database, an_alert(starts=70), now=now)["alerts"] == {
-            "recorded": 1, "repeats": 1, "tests": 0, "heartbeats": 0, "truncated": 0,
-        }  # fmt: skip
+        assert deliver(database, an_alert(starts=70), now=now)["alerts"] == figures(recorded=1, repeats=1)
     answer = deliver(database, an_alert(starts=70, ends=110), now=120)
     assert answer["incidents"] == {"opened": [], "reopened": [], "joined": [], "resolved": [BASE]}
     check_record(database)
