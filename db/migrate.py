@@ -134,7 +134,7 @@ def _apply(tx: Transaction, step: Migration) -> None:
         try:
             tx.execute(Query(step.name, "A statement of a migration.", statement))
         except pymysql.err.MySQLError as error:
-            if error.args[0] in (1227, 1419):
+            if error.args[0] in (1142, 1227, 1419):
                 raise SchemaError(
                     "The user of the database may not create triggers while binary logging is on. Let an "
                     "administrator run `SET GLOBAL log_bin_trust_function_creators = ON`, or run "

@@ -41,13 +41,16 @@ def incident_id(key: IncidentKey, opened_at: datetime, last_of_key: IncidentId |
     """The id of an incident opened at `opened_at` (UTC).
 
     `last_of_key` is the id of the newest incident of this key, if there is one: an id has a resolution of one second,
-    so a second incident within it gets the suffix `-2`, a third `-3`.
+    so a second incident within it gets the suffix `-2`, a third `-3`. Ids of a key never go back: on a replica whose
+    clock is behind, the second of the newest incident counts.
     """
-    base = f"INC-{opened_at:%Y%m%d%H%M%S}-{key}"
-    if last_of_key is None or not (last_of_key == base or last_of_key.startswith(f"{base}-")):
-        return IncidentId(base)
-    suffix = last_of_key[len(base) + 1 :]
-    return IncidentId(f"{base}-{int(suffix) + 1 if suffix else 2}")
+    second = f"{opened_at:%Y%m%d%H%M%S}"
+    if last_of_key is None:
+        return IncidentId(f"INC-{second}-{key}")
+    _, last_second, _, *suffix = last_of_key.split("-")
+    if second > last_second:
+        return IncidentId(f"INC-{second}-{key}")
+    return IncidentId(f"INC-{last_second}-{key}-{int(suffix[0]) + 1 if suffix else 2}")
 
 
 class ActorKind(StrEnum):

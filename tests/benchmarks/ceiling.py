@@ -93,7 +93,7 @@ class Store:
     def write(self, alerts: Alerts) -> None:
         """One transaction; repeated after a deadlock."""
         connection = self.connection()
-        json_text: Callable[[str], str] = cheap if self._level >= 4 else connection.escape  # type: ignore[assignment]
+        json_text: Callable[[str], str] = cheap if self._level >= 4 else connection.escape
         now = f"'{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}'"
         counts: Counter[str] = Counter()
         rows = []

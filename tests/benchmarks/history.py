@@ -41,7 +41,7 @@ def fill(target: Target, shapes: tuple[bodies.Shape, ...], wanted: int, report: 
         triggers = _drop_triggers(cursor)
         for name, value in (("foreign_key_checks", 0), ("unique_checks", 0)):
             cursor.execute(f"SET SESSION {name} = {value}")
-        cursor.execute(f"UPDATE incidents SET number = number + {_FAR}")  # the newest of their keys, as they are
+        cursor.execute("UPDATE incidents SET number = number + %s", (_FAR,))  # the newest of their keys, as they are
         cursor.execute("SELECT MIN(alert_id), MAX(alert_id), COUNT(*) FROM grafana_alerts")
         first, last, base = cursor.fetchone() or (0, 0, 0)
         copies = max(0, -(-(wanted - base) // base))

@@ -21,7 +21,6 @@ import uvloop
 
 from tests.benchmarks.bodies import COUNTER, Shape, http, requests
 
-
 PATIENCE_SECONDS = 90.0
 """After that a round is given up with an error."""
 
@@ -45,6 +44,7 @@ class _Connection(asyncio.Protocol):
         self._done = done
         self._sent = 0.0
         self._answer = b""
+        self._over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
@@ -68,18 +68,22 @@ class _Connection(asyncio.Protocol):
         if now < shared.deadline:
             self._send()
         else:
-            self._transport.close()
+            self._close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._answer or time.perf_counter() < self._round.deadline:
+        if not self._over:
             self._round.statuses[0] += 1  # no answer
         if not self._done.done():
             self._done.set_result(None)
 
+    def _close(self) -> None:
+        self._over = True
+        self._transport.close()
+
     def _send(self) -> None:
         request = next(self._round.requests, None)
         if request is None:
-            self._transport.close()
+            self._close()
             return
         self._sent = time.perf_counter()
         self._transport.write(request)

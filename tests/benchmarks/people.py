@@ -77,7 +77,7 @@ def main() -> None:
     def read(number: int) -> bool:
         return len(lookup.list_incidents(database, Filter(), LISTED).incidents) == LISTED
 
-    act = read
+    act: Callable[[int], bool] = read
     if arguments.what == "click":
         act = clicker(arguments.port, lookup.list_incidents(database, Filter(), LISTED))
     act(0)

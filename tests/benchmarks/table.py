@@ -56,7 +56,7 @@ def scenarios(found: Findings) -> Iterator[str]:
     for name, (empty, full) in found.past.items():
         yield f"{name:9}{'empty':10}" + _line(empty, None)
         yield f"{name:9}{f'{found.past_alerts / 1e6:.1f}M past':10}" + _line(full, None)
-    yield "CPU: milliseconds per stored alert; load: of the load generator; medians of the rounds; p50, p99 of a request."
+    yield "CPU: milliseconds per stored alert (load: of the load generator); p50, p99: of a request; medians of rounds."
 
 
 def _line(result: Result, best: Result | None) -> str:
@@ -115,6 +115,5 @@ def goal_lines(found: Findings) -> Iterator[str]:
     """The goals as lines."""
     yield f"{'goal':36}{'must':>9}{'aim':>9}{'measured':>11}"
     for goal in goals(found):
-        yield (
-            f"{goal.what:36}{goal.must:9.2f}{goal.aim:9.2f}{goal.measured:11.2f} {goal.unit:5}{goal.verdict:15}{goal.note}"
-        ).rstrip()
+        numbers = f"{goal.must:9.2f}{goal.aim:9.2f}{goal.measured:11.2f}"
+        yield f"{goal.what:36}{numbers} {goal.unit:5}{goal.verdict:15}{goal.note}".rstrip()

@@ -113,3 +113,11 @@ def test_a_text_of_no_known_kind_is_a_person() -> None:
 def test_actors_have_short_names() -> None:
     assert str(person("U1")) == "slack:U1"
     assert str(source("grafana")) == "source:grafana"
+
+
+def test_a_replica_whose_clock_is_behind_never_makes_an_id_that_was_there_before() -> None:
+    key, now = IncidentKey("00112233445566ff"), datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)
+    last = incident_id(key, now, None)
+    behind = incident_id(key, now - timedelta(seconds=60), last)
+    assert behind == f"{last}-2"
+    assert incident_id(key, now - timedelta(seconds=60), behind) == f"{last}-3"
