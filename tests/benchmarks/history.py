@@ -25,8 +25,10 @@ _MOVED = {
     "created_at": "created_at - INTERVAL {days} DAY",
     "resolved_time": "resolved_time - INTERVAL {days} DAY",
     "is_current": "0",
+    "number": "number - {days} * 20000",
 }
 _FAR = 10_000_000
+"""Numbers of incidents above this are those that came in as webhooks: the newest of their keys."""
 
 
 def fill(target: Target, shapes: tuple[bodies.Shape, ...], wanted: int, report: Callable[[str], None]) -> int:
@@ -41,7 +43,7 @@ def fill(target: Target, shapes: tuple[bodies.Shape, ...], wanted: int, report: 
         triggers = _drop_triggers(cursor)
         for name, value in (("foreign_key_checks", 0), ("unique_checks", 0)):
             cursor.execute(f"SET SESSION {name} = {value}")
-        cursor.execute("UPDATE incidents SET number = number + %s", (_FAR,))  # the newest of their keys, as they are
+        cursor.execute("UPDATE incidents SET number = number + %s", (_FAR,))
         cursor.execute("SELECT MIN(alert_id), MAX(alert_id), COUNT(*) FROM grafana_alerts")
         first, last, base = cursor.fetchone() or (0, 0, 0)
         copies = max(0, -(-(wanted - base) // base))
@@ -51,7 +53,7 @@ def fill(target: Target, shapes: tuple[bodies.Shape, ...], wanted: int, report: 
                 ("grafana_alerts", f"alert_id BETWEEN {first} AND {last}"),
                 ("incident_instances", "is_current = 1"),
             ):
-                names = _columns(cursor, table)
+                names = _columns(cursor, table) + ["number"] * (table == "incidents")
                 values = [_MOVED.get(name, f"`{name}`").format(days=days).replace("%%", "%") for name in names]
                 cursor.execute(
                     f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in names)}) "  # noqa: S608 - our names

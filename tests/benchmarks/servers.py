@@ -33,7 +33,9 @@ class DurableServer(PrivateServer):
     """A private server with the durability and the binary log that the product has by default."""
 
     def _options(self, program: Program) -> list[str]:
-        return [option for option in super()._options(program) if option != "--skip-log-bin"]
+        options = [option for option in super()._options(program) if option != "--skip-log-bin"]
+        # with a binary log MySQL lets an account without SUPER make triggers only when told so
+        return [*options, "--log-bin-trust-function-creators=ON"]
 
 
 class Target:

@@ -156,7 +156,9 @@ def test_a_command_is_a_signed_form_with_names_as_links_and_signs_escaped(slack:
     delivery = slack.app.last
     assert delivery.verified
     form = delivery.form
-    assert form["text"] == ("ack 42 <@U001|oncall> <#C002|random> @nobody a&lt;b &amp; c&gt;d <https://example.com/?a=1>")
+    assert form["text"] == (
+        "ack 42 <@U001|oncall> <#C002|random> @nobody a&lt;b &amp; c&gt;d <https://example.com/?a=1>"
+    )
     assert (form["command"], form["user_id"], form["user_name"]) == ("/incident", "U003", "lead")
     assert (form["channel_id"], form["channel_name"], form["team_id"]) == ("C001", "incidents", "T0SANDBOX")
     assert form.keys() >= {"token", "trigger_id", "response_url", "api_app_id", "team_domain"}
