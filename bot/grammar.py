@@ -287,7 +287,12 @@ class _Asked:
             near = _nearest(name, _BARE)
             return self._wrong(Problem.UNKNOWN_FILTER, f"list {near}".strip(), word, allowed=_named(_FILTERS))
         if name not in _FILTERS:
-            form = f"list {_nearest(name, _FILTERS) or 'service'}:{_quoted(value) or 'checkout'}"
+            near = _nearest(name, _FILTERS) or "service"
+            fixed = {
+                "status": _nearest(value, tuple(_STATUSES)) or "all",
+                "severity": _nearest(value, tuple(_SEVERITIES)) or "critical",
+            }
+            form = f"list {near}:{fixed.get(near) or _quoted(value) or 'checkout'}"
             return self._wrong(Problem.UNKNOWN_FILTER, form, f"{name}:", allowed=_named(_FILTERS))
         if name == "status":
             statuses = self._several(name, value, _STATUSES)

@@ -389,3 +389,10 @@ def test_the_body_of_a_command() -> None:
     assert read_command({"user_id": "U0ANN"}).command == ListOpen()
     with pytest.raises(UnreadablePayload, match="user_id: missing"):
         read_command({"text": "42"})
+
+
+def test_a_filter_that_is_nearly_right_is_suggested_with_a_value_it_takes() -> None:
+    for text in ('" status:all list', "list staus:resolvd", "list severty:bad"):
+        wrong = understand(text)
+        assert isinstance(wrong, Misunderstood)
+        assert not isinstance(understand(wrong.nearest.removeprefix("/incident ")), Misunderstood), wrong

@@ -139,7 +139,7 @@ def test_the_program_is_killed_in_the_middle_of_a_stream(db_url: DbUrl, slack: S
 
 
 def test_the_program_is_killed_just_after_slack_took_a_post(db_url: DbUrl, slack: SandboxSlack, tmp_path: Path) -> None:
-    slack.fault("chat.postMessage", "stall", seconds=30, times=1)
+    slack.fault("chat.postMessage", "stall", seconds=8, times=1)  # lands after the kill
     slack.fault("chat.postMessage", "lose", how="timeout", seconds=30, times=1)
     with ObserverProcess(db_url, slack, tmp_path / "observer.log") as observer:
         for rule in ("one", "two", "three"):

@@ -1,0 +1,1 @@
+"""The ways to change the record, on a real server."""
