@@ -26,8 +26,11 @@ from slack_sdk.webhook import WebhookClient
 
 _log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 5
 """For a call of a worker. The SDK's own retries are off: its defaults can post a message twice."""
+
+HISTORY_MARGIN_SECONDS = 900
+"""How far the clocks of the database and of Slack may differ when a message is looked for."""
 
 CLICK_TIMEOUT_SECONDS = 2
 """For a call between a click and its answer: a trigger is good for three seconds."""
@@ -90,7 +93,9 @@ _READS = frozenset({"auth.test", "conversations.history", "conversations.list"})
 """Methods that take their arguments from the query; only methods that write take JSON."""
 
 _RATE = frozenset({"ratelimited", "rate_limited"})
-_UNCLEAR = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
+_UNCLEAR = frozenset(
+    {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "duplicate_message_not_found"}
+)
 _CONTENT = frozenset({
     "invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text", "metadata_too_large",
     "too_many_attachments", "markdown_text_conflict", "invalid_arguments", "view_too_large",
@@ -148,14 +153,22 @@ class Slack:
         """Remove a message of ours."""
         return self._call("chat.delete", {"channel": channel, "ts": ts})
 
-    def find(self, channel: str, key: str, oldest: float) -> Sequence[str] | Outcome:
-        """The `ts` of our messages with this key since `oldest` (Unix seconds), the oldest first; or why not."""
+    def find(self, channel: str, key: str, around: float) -> Sequence[str] | Outcome:
+        """The `ts` of our messages with this key posted `around` that time (Unix seconds), the oldest first.
+
+        An outcome other than `Sent` says why they could not be looked for; `Unclear` also when there are too many
+        messages to look through.
+        """
+        window = {
+            "oldest": f"{around - HISTORY_MARGIN_SECONDS:.6f}",
+            "latest": f"{around + HISTORY_MARGIN_SECONDS:.6f}",
+        }
         found: list[str] = []
         cursor = ""
         for _ in range(20):  # 4,000 messages
             outcome = self._call(
                 "conversations.history",
-                {"channel": channel, "oldest": f"{oldest:.6f}", "limit": 200, "include_all_metadata": True}
+                {"channel": channel, **window, "limit": 200, "include_all_metadata": True}
                 | ({"cursor": cursor} if cursor else {}),
             )
             if not isinstance(outcome, Sent):
@@ -167,8 +180,8 @@ class Slack:
                     found.append(str(message["ts"]))
             cursor = str((outcome.data.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
-                break
-        return sorted(found, key=float)
+                return sorted(found, key=float)
+        return sorted(found, key=float) or Unclear("history_too_long")
 
     def channel_id(self, name: str) -> str | Outcome:
         """The id of the channel with this name (`#` or not); empty when there is none in sight."""

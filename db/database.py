@@ -35,9 +35,9 @@ _MOST_ATTEMPTS = 30
 class Transaction:
     """What a piece of work may do inside one transaction; it is never open while anything outside is called."""
 
-    def __init__(self, cursor: pymysql.cursors.DictCursor, deadline: float) -> None:
+    def __init__(self, cursor: pymysql.cursors.DictCursor, last_statement: float) -> None:
         self._cursor = cursor
-        self._deadline = deadline  # of the monotonic clock
+        self._last_statement = last_statement  # of the monotonic clock
 
     def rows(self, query: Query, params: Params | None = None) -> list[Row]:
         """All rows of a SELECT; a list or tuple among the parameters becomes `(a, b, c)` for IN."""
@@ -62,7 +62,7 @@ class Transaction:
     def insert_many(self, query: Query, rows: Sequence[Params]) -> None:
         """Insert rows in as few statements as their size allows; VALUES holds placeholders only (else one each)."""
         if rows:
-            self._be_in_time()
+            _be_in_time(self._last_statement)
             with _our_errors():
                 self._cursor.executemany(query.sql, rows)
 
@@ -80,14 +80,9 @@ class Transaction:
         return changed
 
     def _run(self, sql: str, params: Params | Sequence[object] | None) -> int:
-        self._be_in_time()
+        _be_in_time(self._last_statement)
         with _our_errors():
             return self._cursor.execute(sql, params)
-
-    def _be_in_time(self) -> None:
-        """Many statements that are each in time can together be too late for the person who waits."""
-        if time.monotonic() > self._deadline:
-            raise Interrupted("the time for this transaction is over")
 
 
 class Database:
@@ -173,10 +168,11 @@ class Database:
         with self._connection(deadline) as connection:
             try:
                 with _our_errors():
-                    self._ready(connection.dbapi_connection)
+                    self._ready(connection.dbapi_connection, last_statement)
                     connection.begin()
                     cursor = connection.cursor(pymysql.cursors.DictCursor)
                 result = work(Transaction(cursor, last_statement))
+                _be_in_time(last_statement + self._statement_seconds / 2)
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -217,7 +213,7 @@ class Database:
             defer_connect=True,
         )
 
-    def _ready(self, connection: pymysql.Connection[pymysql.cursors.Cursor]) -> None:
+    def _ready(self, connection: pymysql.Connection[pymysql.cursors.Cursor], last_statement: float) -> None:
         """Connect, or make sure that a connection which was idle is still one."""
         now = time.monotonic()
         if connection.open and now - getattr(connection, "observer_used_at", 0.0) > _FRESH_SECONDS:
@@ -229,8 +225,10 @@ class Database:
         if not connection.open:
             connection.connect()
             try:
+                _be_in_time(last_statement)
                 with connection.cursor() as cursor:
                     cursor.execute(self._session())
+                _be_in_time(last_statement)
             except BaseException:
                 connection.close()  # one that is not set up must not come back from the pool
                 raise
@@ -258,6 +256,12 @@ def _our_errors() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+def _be_in_time(limit: float) -> None:
+    """Many statements that are each in time can together be too late for the person who waits."""
+    if time.monotonic() > limit:
+        raise Interrupted("the time for this transaction is over")
 
 
 def _commit(connection: Any) -> None:

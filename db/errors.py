@@ -69,6 +69,8 @@ _CONFLICTS = {
     3101,  # Group Replication: certification failed at COMMIT
     1180,  # Group Replication and Galera: error during COMMIT
     1047,  # Galera: the node is not ready
+    1206,  # the lock table is full
+    1412,  # a table changed while the transaction ran: a migration of another process
 }
 _AWAY = {
     1040,  # too many connections
@@ -84,6 +86,8 @@ _AWAY = {
     2002, 2003, 2005, 2006, 2013, 2014, 2055,  # the client library's: no connection, or it broke
     4031,  # disconnected by the server because of inactivity
 }  # fmt: skip
+"""The commonest; every other OperationalError that is not named here counts as one of these too."""
+
 _READ_ONLY = {1290, 1792, 1836, 3100}  # read_only, read-only transaction, read-only mode, replication hook refused
 _INTERRUPTED = {3024, 1969}  # MySQL's and MariaDB's statement time limit
 _SCHEMA = {1146, 1054, 1305, 1364}  # no such table, column or routine; a column without a value
@@ -110,7 +114,19 @@ def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
         return _duplicate(error, text)
     if code in _SCHEMA:
         return SchemaError(f"{text}: {error.args[1] if len(error.args) > 1 else ''}")
+    # Locked accounts, blocked hosts, limits of the host: a person must act, and until then the source sends again. An
+    # error of the driver without a number is a connection on which client and server have lost each other.
+    if isinstance(error, pymysql.err.OperationalError) or code == 0:
+        return DatabaseAway(text)
     return None
+
+
+def server_code(error: BaseException | None) -> int:
+    """The server's number of an error of ours or of the driver; 0 when it has none."""
+    if isinstance(error, RecordError):
+        error = error.__cause__
+    code = error.args[0] if isinstance(error, pymysql.err.MySQLError) and error.args else 0
+    return code if isinstance(code, int) else 0
 
 
 def _duplicate(error: pymysql.err.MySQLError, text: str) -> RecordError | None:

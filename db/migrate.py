@@ -18,7 +18,7 @@ from importlib.resources import files
 import pymysql.err
 
 from db.database import Database, Transaction
-from db.errors import Conflict, SchemaError
+from db.errors import Conflict, RecordError, SchemaError, server_code
 from db.queries import Query
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -89,7 +89,8 @@ def migrate(
         if lock is None or lock["got"] != 1:
             raise Conflict("another process is migrating this database")
         try:
-            tx.execute(_CREATE)
+            if tx.row(_EXISTS) is None:  # a user that may only read and write is fine with tables that are up to date
+                tx.execute(_CREATE)
             state = _state(tx, wanted)
             if state.changed or state.found > known:
                 raise SchemaError(f"The database cannot be used: {state.problem}.")
@@ -133,10 +134,10 @@ def _apply(tx: Transaction, step: Migration) -> None:
     for statement in step.statements:
         try:
             tx.execute(Query(step.name, "A statement of a migration.", statement))
-        except pymysql.err.MySQLError as error:
-            if error.args[0] in (1142, 1227, 1419):
+        except (RecordError, pymysql.err.MySQLError) as error:
+            if server_code(error) in (1142, 1227, 1419):
                 raise SchemaError(
-                    "The user of the database may not create triggers while binary logging is on. Let an "
+                    "The user of the database may not create tables, or triggers while binary logging is on. Let an "
                     "administrator run `SET GLOBAL log_bin_trust_function_creators = ON`, or run "
                     "`python -m db migrate` with a user that may."
                 ) from error

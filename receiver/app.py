@@ -164,6 +164,8 @@ class _Schema:
                 pause = 30.0
             except RecordError as error:
                 _log.warning("database away, tables not checked", extra={"error": str(error)})
+            except Exception:  # whatever it is, a program that runs must not end because of it
+                _log.exception("tables not checked")
             finally:
                 self.tried.set()
             await anyio.sleep(pause)

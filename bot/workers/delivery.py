@@ -17,7 +17,18 @@ from datetime import datetime
 from typing import Any
 
 from bot.blocks.message import SlackMessage
-from bot.slack import Outcome, RateLimited, Rejected, Reports, Sent, Slack, Trouble, Unclear, Unreachable
+from bot.slack import (
+    TIMEOUT_SECONDS,
+    Outcome,
+    RateLimited,
+    Rejected,
+    Reports,
+    Sent,
+    Slack,
+    Trouble,
+    Unclear,
+    Unreachable,
+)
 from db.database import Database
 from db.model.incident import Incident
 from db.model.message import Message, Step
@@ -76,12 +87,18 @@ class Delivery:
 
     def turn(self) -> float:
         """Handle one message that is behind; how long to wait before the next look, in seconds."""
+        claimed_at = self._monotonic()
         message = self._claim()
         if message is None:
             return IDLE_SECONDS if self._quiet() else 0.1
         face = self._face(message)
         if face is None:
-            telling.abandon(self._database, message, "nothing to show")
+            telling.abandon(self._database, message, message.wanted_version, "nothing to show")
+            return 0.0
+        if self._monotonic() > claimed_at + self._lease - 2 * TIMEOUT_SECONDS:
+            # The database was slow, or this machine was asleep: somebody else may have the message by now, and a call
+            # with its plain fallback takes up to two time-outs.
+            _log.warning("lease too short, left to the next turn", extra=_ids(message))
             return 0.0
         match message.step:
             case Step.LOOK:
@@ -171,10 +188,11 @@ class Delivery:
         channel = self._known_channel(message)
         if isinstance(channel, str) and channel:
             since = message.posting_since.timestamp() if message.posting_since else 0.0
-            found = self._slack.find(channel, message.post_key, since - 60)
+            found = self._slack.find(channel, message.post_key, since)
         else:
             found = Rejected("channel_not_found", Trouble.CONFIGURATION) if channel == "" else channel
         if isinstance(found, Sequence):
+            self._reports.fine(f"history of {message.channel}")
             self._settle_found(message, str(channel), found)
         elif isinstance(found, Rejected):
             # The bot may not read the history: it cannot be verified, and a card that is missing is worse.
@@ -235,7 +253,7 @@ class Delivery:
     def _replace_or_forget(self, message: Message, face: Face, error: str) -> None:
         """Somebody deleted the message: an open incident gets a new one, a closed one stays without."""
         if face.over:
-            telling.abandon(self._database, message, error)
+            telling.abandon(self._database, message, face.version, error)
         else:
             telling.lost(self._database, message, error)
         _log.warning("message is gone", extra=_ids(message) | {"error": error, "posted_anew": not face.over})

@@ -131,17 +131,18 @@ def home_of_blind(
     """The key of the incident a blind alert goes to.
 
     `of_rule` are the open incidents of its rule, `instances` what is known of its fingerprint under that rule, the
-    newest incident first. An occurrence that is known stays where it is, also when a person resolved that incident; a
-    new one stays in an open incident where its fingerprint still fires, else joins the open incident of the rule that
+    newest incident first. It belongs to the open incident where its fingerprint fires; an occurrence that is known
+    stays where it is, also when a person resolved that incident; a new one joins the open incident of the rule that
     was heard of last; without one it forms its own.
     """
     alert = keyed.alert
     open_ids = {incident.incident_id for incident in of_rule}
-    for instance in instances:
-        if instance.fingerprint != alert.fingerprint:
-            continue
-        fires_in_open = instance.state is AlertState.FIRING and instance.incident_id in open_ids
-        if fires_in_open or _meaning(alert, instance, now, policy) is not Meaning.NEW_OCCURRENCE:
+    same = [instance for instance in instances if instance.fingerprint == alert.fingerprint]
+    firing = [one for one in same if one.state is AlertState.FIRING and one.incident_id in open_ids]
+    if firing:
+        return max(firing, key=lambda instance: instance.starts_at).key
+    for instance in same:
+        if _meaning(alert, instance, now, policy) is not Meaning.NEW_OCCURRENCE:
             return instance.key
     best = max(of_rule, key=lambda incident: (incident.last_seen_at, incident.number), default=None)
     return best.key if best is not None else keyed.key
@@ -233,7 +234,8 @@ class _Draft:
         if self._open is not None:
             return self._current(self._open)
         last = self._current(self._last) if self._last is not None else None
-        if last is not None and last.resolved_time and self._now - last.resolved_time < self._policy.reopen_window:
+        window = self._policy.reopen_window
+        if window and last is not None and last.resolved_time and self._now - last.resolved_time < window:
             self._began[last.incident_id] = (EventKind.REOPENED, Status.RESOLVED, "new_occurrence_in_window")
             self._open = reopened(last)
             return self._open
@@ -274,7 +276,7 @@ class _Draft:
         was_blind = was_firing and member is not None and member.kind is AlertKind.BLIND
         blind = alert.kind is AlertKind.BLIND
         if instance is not None and instance.incident_id != incident.incident_id:
-            self.superseded.append((instance.incident_id, instance.fingerprint))
+            self._move_away(instance)
         self._write(
             Instance(
                 incident_id=incident.incident_id,
@@ -307,6 +309,19 @@ class _Draft:
             last_values=values_text(alert) or incident.last_values,
             links=_merged(incident.links, alert.links),
         )
+
+    def _move_away(self, instance: Instance) -> None:
+        """An instance leaves an incident that is over for a newer one, and fires there no more: all later messages
+        about it go to the newer one, so the older could never resolve if somebody reopened it."""
+        self.superseded.append((instance.incident_id, instance.fingerprint))
+        if instance.state is AlertState.FIRING:
+            old = self._incident_of(instance)
+            self.written[instance.incident_id, instance.fingerprint] = replace(
+                instance, state=AlertState.RESOLVED, ends_at=self._now, heard_at=self._now
+            )
+            blind = instance.kind is AlertKind.BLIND
+            firing, blind_firing = max(0, old.instances_firing - 1), max(0, old.blind_firing - blind)
+            self._put(replace(old, instances_firing=firing, blind_firing=blind_firing))
 
     def _settle(self, incident: Incident, alert: Alert, instance: Instance) -> Incident:
         """An instance resolves."""
@@ -430,7 +445,7 @@ class _Draft:
             events = self._events(incident, resolves, truncated)
             self.events.extend(events)
             before = self._before[name]
-            if before is not None and (events or incident.last_values != before.last_values):
+            if before is not None and (events or _face(incident) != _face(before)):
                 incident = replace(incident, version=before.version + 1)
             if events and (incident.is_open or resolves or before is None):  # a person's resolve stays in sight
                 shown = _most_telling(events)
@@ -514,6 +529,11 @@ def _meaning(alert: Alert, instance: Instance | None, now: datetime, policy: Pol
     if alert.starts_at > instance.starts_at:
         return Meaning.NEW_OCCURRENCE
     return Meaning.NEW_OCCURRENCE if now - instance.heard_at >= policy.refire_after else Meaning.LATE
+
+
+def _face(incident: Incident) -> tuple[object, ...]:
+    """What a card shows that can change without an event."""
+    return incident.last_values, incident.instances_total, incident.instances_firing, incident.blind_firing
 
 
 def _merged(old: Links, new: Links) -> Links:

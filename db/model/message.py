@@ -60,6 +60,11 @@ def card_key(incident: IncidentId) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"card:{incident}"))
 
 
+def next_key(message_id: int, lost_ts: str) -> str:
+    """The key of a message that takes the place of one somebody deleted."""
+    return str(uuid.uuid5(_NAMESPACE, f"again:{message_id}:{lost_ts}"))
+
+
 def test_key(delivery_id: int, index: int) -> str:
     """The key of the message for a Test button."""
     return str(uuid.uuid5(_NAMESPACE, f"test:{delivery_id}:{index}"))

@@ -42,7 +42,8 @@ def of_rules(tx: Transaction, rules: Iterable[str], fingerprints: Iterable[str])
     if not names or not wanted:
         return []
     rows = tx.rows(query("instances", "of_rules"), {"rules": names, "fingerprints": wanted})
-    return [_instance(row) for row in rows]
+    # Sorted here: MySQL's sort buffer does not hold rows with large labels (error 1038).
+    return [_instance(row) for row in sorted(rows, key=lambda row: int(row["incident_number"]), reverse=True)]
 
 
 def write(tx: Transaction, instances: Sequence[Instance]) -> None:

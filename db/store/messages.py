@@ -10,7 +10,7 @@ from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import IncidentId
 from db.model.incident import Incident
-from db.model.message import Message, MessageKind, card_key
+from db.model.message import Message, MessageKind, card_key, next_key
 from db.queries import query
 
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,6 +34,12 @@ def want_cards(tx: Transaction, incidents: Sequence[Incident], now: datetime) ->
         for incident in incidents
     ]
     tx.insert_many(query("messages", "want_cards"), rows)
+
+
+def refresh_cards(tx: Transaction, incidents: Sequence[Incident]) -> None:
+    """The cards of these incidents, where they have one, should show their present versions."""
+    rows = [(incident.number, incident.version) for incident in incidents]
+    tx.update_many(query("messages", "refresh_cards"), rows, ("number", "version"))
 
 
 def want_test(tx: Transaction, post_key: str, channel: str, content: Mapping[str, Any], now: datetime) -> None:
@@ -99,12 +105,15 @@ def unclear(tx: Transaction, message_id: int, worker: str, error: str, pause: fl
 
 def lost(tx: Transaction, message_id: int, ts: str, error: str) -> None:
     """The message is gone from Slack and is to be posted anew."""
-    tx.execute(query("messages", "lost"), {"message_id": message_id, "ts": ts, "error": cut(error, 255)})
+    tx.execute(
+        query("messages", "lost"),
+        {"message_id": message_id, "ts": ts, "error": cut(error, 255), "post_key": next_key(message_id, ts)},
+    )
 
 
-def abandon(tx: Transaction, message_id: int, error: str) -> None:
-    """Nothing more will be shown."""
-    tx.execute(query("messages", "abandon"), {"message_id": message_id, "error": cut(error, 255)})
+def abandon(tx: Transaction, message_id: int, version: int, error: str) -> None:
+    """Nothing more will be shown of this version and those before it."""
+    tx.execute(query("messages", "abandon"), {"message_id": message_id, "version": version, "error": cut(error, 255)})
 
 
 def backlog(tx: Transaction) -> tuple[int, datetime | None]:

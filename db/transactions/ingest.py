@@ -126,13 +126,15 @@ def _write(tx: Transaction, decided: Plan, delivery_id: int, now: datetime) -> N
     for incident in decided.changed:
         incidents.update(tx, incident)  # cannot lose the race of versions: the key's row is locked
     incidents.touch(tx, decided.touched)
-    instances.supersede(tx, decided.superseded)
     instances.write(tx, decided.instances)
+    instances.supersede(tx, decided.superseded)  # after writing, which makes rows current
     alerts.insert(tx, decided.recorded, delivery_id, now)
     timeline.append(tx, decided.events)
     # An incident that was over before we heard of it needs nobody's attention, and gets no card.
-    shown = [incident for incident in decided.opened if incident.is_open]
-    messages.want_cards(tx, [*shown, *decided.changed], now)
+    resolved = {event.incident_id for event in decided.events if event.kind is EventKind.RESOLVED}
+    told = [one for one in (*decided.opened, *decided.changed) if one.is_open or one.incident_id in resolved]
+    messages.want_cards(tx, told, now)
+    messages.refresh_cards(tx, [one for one in decided.changed if one not in told])
 
 
 def _tell_tests(

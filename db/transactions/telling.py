@@ -65,9 +65,9 @@ def lost(database: Database, message: Message, error: str) -> None:
     database.transact(lambda tx: messages.lost(tx, message.message_id, message.ts, error), idempotent=True)
 
 
-def abandon(database: Database, message: Message, error: str) -> None:
-    """Nothing more will be shown of it."""
-    database.transact(lambda tx: messages.abandon(tx, message.message_id, error), idempotent=True)
+def abandon(database: Database, message: Message, version: int, error: str) -> None:
+    """Nothing more will be shown of this version; a newer one, of a reopened incident, is told again."""
+    database.transact(lambda tx: messages.abandon(tx, message.message_id, version, error), idempotent=True)
 
 
 def backlog(database: Database) -> tuple[int, datetime | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 
@@ -28,6 +29,7 @@ def main() -> int:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     size = scenarios.QUICK if arguments.quick else scenarios.FULL
     size = scenarios.resized(size, arguments.rounds, arguments.seconds)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that everything it started ends
     began = time.monotonic()
 
     def report(text: str) -> None:

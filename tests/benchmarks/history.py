@@ -30,37 +30,40 @@ _MOVED = {
 _FAR = 10_000_000
 """Numbers of incidents above this are those that came in as webhooks: the newest of their keys."""
 
+_TABLES = ("incidents", "grafana_alerts", "incident_instances")
+
 
 def fill(target: Target, shapes: tuple[bodies.Shape, ...], wanted: int, report: Callable[[str], None]) -> int:
     """Let incidents of these keys fire and resolve, and copy them until there are `wanted` alerts; how many."""
     for shape in shapes:
-        for key in range(shape.keys):
+        for first in range(0, shape.keys, 20):
+            keys = range(first, min(first + 20, shape.keys))
             for ends in (None, 3600.0):
-                series = [bodies.alert(shape.family, key, f"{number:08d}", ends=ends) for number in range(5)]
-                answer = send(f"http://127.0.0.1:{target.port}", bodies.body(series))
+                alerts = [bodies.alert(shape.family, key, f"{n:08d}", ends=ends) for key in keys for n in range(5)]
+                answer = send(f"http://127.0.0.1:{target.port}", bodies.body(alerts))
                 assert answer.status_code == 200, answer.text
     with connected(target.url) as connection, connection.cursor() as cursor:
         triggers = _drop_triggers(cursor)
         for name, value in (("foreign_key_checks", 0), ("unique_checks", 0)):
             cursor.execute(f"SET SESSION {name} = {value}")
         cursor.execute("UPDATE incidents SET number = number + %s", (_FAR,))
-        cursor.execute("SELECT MIN(alert_id), MAX(alert_id), COUNT(*) FROM grafana_alerts")
-        first, last, base = cursor.fetchone() or (0, 0, 0)
+        cursor.execute("SELECT COUNT(*) FROM grafana_alerts")
+        (base,) = cursor.fetchone() or (0,)
+        for table in _TABLES:  # an INSERT that selects from its own table would go through a temporary one
+            cursor.execute(f"CREATE TABLE past_{table} AS SELECT * FROM {table}")  # noqa: S608 - names of ours
         copies = max(0, -(-(wanted - base) // base))
         for days in range(1, copies + 1):
-            for table, where in (
-                ("incidents", f"number > {_FAR}"),
-                ("grafana_alerts", f"alert_id BETWEEN {first} AND {last}"),
-                ("incident_instances", "is_current = 1"),
-            ):
+            for table in _TABLES:
                 names = _columns(cursor, table) + ["number"] * (table == "incidents")
                 values = [_MOVED.get(name, f"`{name}`").format(days=days).replace("%%", "%") for name in names]
                 cursor.execute(
-                    f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in names)}) "  # noqa: S608 - our names
-                    f"SELECT {', '.join(values)} FROM {table} WHERE {where}"
+                    f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in names)}) "  # noqa: S608 - names of ours
+                    f"SELECT {', '.join(values)} FROM past_{table}"
                 )
             if days % 20 == 0:
                 report(f"  {base * (days + 1):,} alerts ...")
+        for table in _TABLES:
+            cursor.execute(f"DROP TABLE past_{table}")
         cursor.execute(f"ALTER TABLE incidents AUTO_INCREMENT = {2 * _FAR}")
         for statement in triggers:
             cursor.execute(statement)

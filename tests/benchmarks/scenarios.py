@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.benchmarks import bodies, history
 from tests.benchmarks.bodies import Shape
-from tests.benchmarks.measure import Result, Round, middle, percentile
+from tests.benchmarks.measure import Result, Round, cpu_seconds
 from tests.benchmarks.servers import Machinery, Target
 from tests.servers.database import CHECKOUT
 from tests.servers.observer import send
@@ -167,6 +167,7 @@ def _past(machinery: Machinery, found: Findings, size: Size, report: Callable[[s
     empty, full = machinery.observer("empty"), machinery.observer("full")
     report(f"filling a record with {size.past:,} alerts ...")
     found.past_alerts = history.fill(full, (ONE, replace(STORM, family="storm")), size.past, report)
+    _settle(machinery)
     for name in ("S2", "S3"):
         report(f"{name} on both records ...")
         rounds: dict[str, list[Round]] = {"empty": [], "full": []}
@@ -178,9 +179,15 @@ def _past(machinery: Machinery, found: Findings, size: Size, report: Callable[[s
         found.past[name] = (Result(tuple(rounds["empty"])), Result(tuple(rounds["full"])))
 
 
-def spread(values: Sequence[float]) -> str:
-    """The middle and the 99th of a hundred, in milliseconds."""
-    return f"p50 {middle(values):.0f}, p99 {percentile(values, 0.99):.0f}"
+def _settle(machinery: Machinery, most: float = 90.0) -> None:
+    """Wait until the server is done with what filling the record left behind: purging and writing pages."""
+    deadline = time.monotonic() + most
+    used = cpu_seconds(machinery.database_pid)
+    while time.monotonic() < deadline:
+        time.sleep(3.0)
+        before, used = used, cpu_seconds(machinery.database_pid)
+        if used - before < 0.1:
+            return
 
 
 def resized(size: Size, rounds: int | None, seconds: float | None) -> Size:

@@ -34,8 +34,11 @@ class DurableServer(PrivateServer):
 
     def _options(self, program: Program) -> list[str]:
         options = [option for option in super()._options(program) if option != "--skip-log-bin"]
-        # with a binary log MySQL lets an account without SUPER make triggers only when told so
-        return [*options, "--log-bin-trust-function-creators=ON"]
+        # A server that starts removes the temporary tables it finds in its folder for them: each needs its own.
+        temporary = self.home / "tmp"
+        temporary.mkdir(exist_ok=True)
+        # With a binary log MySQL lets an account without SUPER make triggers only when told so.
+        return [*options, f"--tmpdir={temporary}", "--log-bin-trust-function-creators=ON"]
 
 
 class Target:

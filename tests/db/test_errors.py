@@ -90,11 +90,24 @@ def test_a_second_open_incident_is_a_conflict(error: pymysql.err.MySQLError) -> 
         pymysql.err.DataError(1406, "Data too long for column 'title'"),
         pymysql.err.IntegrityError(1452, "a foreign key constraint fails"),
         pymysql.err.OperationalError(1644, "somebody else's trigger"),
-        pymysql.err.MySQLError(),
     ],
 )
 def test_a_mistake_of_ours_is_not_disguised(error: pymysql.err.MySQLError) -> None:
     assert translated(error) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pymysql.err.OperationalError(1129, "Host is blocked because of many connection errors"),
+        pymysql.err.OperationalError(3118, "Access denied for user. Account is locked"),
+        pymysql.err.OperationalError(1226, "User has exceeded the 'max_queries_per_hour' resource"),
+        pymysql.err.OperationalError(1038, "Out of sort memory"),
+        pymysql.err.InternalError("Packet sequence number wrong - got 1 expected 2"),
+    ],
+)
+def test_a_server_that_does_not_serve_us_counts_as_away_whatever_its_reason(error: pymysql.err.MySQLError) -> None:
+    assert type(translated(error)) is DatabaseAway
 
 
 def test_what_the_server_says_of_values_stays_out_of_our_words() -> None:

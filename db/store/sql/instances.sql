@@ -9,11 +9,10 @@ SELECT * FROM incident_instances WHERE incident_id IN %(ids)s AND fingerprint IN
 
 -- name: of_rules
 -- What is known of these fingerprints in any incident of these rules.
-SELECT incident_instances.* FROM incident_instances
+SELECT incident_instances.*, incidents.number AS incident_number FROM incident_instances
 JOIN incidents ON incidents.incident_id = incident_instances.incident_id
 WHERE incident_instances.fingerprint IN %(fingerprints)s AND incident_instances.is_current = 1
   AND incidents.rule_uid IN %(rules)s
-ORDER BY incidents.number DESC
 
 -- name: write
 -- New instances, and new states of known ones.

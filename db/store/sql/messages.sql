@@ -11,6 +11,12 @@ ON DUPLICATE KEY UPDATE
     channel = CASE WHEN channel = '' THEN VALUES(channel) ELSE channel END,
     wanted_version = GREATEST(wanted_version, VALUES(wanted_version))
 
+-- name: refresh_cards
+-- Cards that are there should show these versions; nothing is posted for an incident that has none.
+UPDATE slack_messages JOIN incidents ON incidents.incident_id = slack_messages.incident_id
+JOIN ({rows}) AS new ON new.number = incidents.number
+SET slack_messages.wanted_version = GREATEST(slack_messages.wanted_version, new.version)
+
 -- name: candidates
 -- Messages that are behind and due, the worst first; a row that another worker holds is passed over.
 SELECT * FROM slack_messages
@@ -55,16 +61,16 @@ SET attempts = attempts + 1, last_error = %(error)s, claimed_by = NULL,
 WHERE message_id = %(message_id)s AND claimed_by = %(worker)s
 
 -- name: lost
--- The message is gone from Slack: post it anew.
+-- The message is gone from Slack: post it anew, as another message to Slack.
 UPDATE slack_messages
 SET ts = NULL, channel_id = NULL, shown_version = 0, posting_since = NULL, claimed_by = NULL,
-    due_at = UTC_TIMESTAMP(6), last_error = %(error)s
+    due_at = UTC_TIMESTAMP(6), last_error = %(error)s, post_key = %(post_key)s
 WHERE message_id = %(message_id)s AND ts = %(ts)s
 
 -- name: abandon
 -- Nothing more will be shown: the message is gone and what it was about is over.
 UPDATE slack_messages
-SET shown_version = wanted_version, claimed_by = NULL, last_error = %(error)s
+SET shown_version = GREATEST(shown_version, %(version)s), claimed_by = NULL, last_error = %(error)s
 WHERE message_id = %(message_id)s
 
 -- name: backlog
