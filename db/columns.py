@@ -34,7 +34,7 @@ class JsonText(str):
     __slots__ = ()
 
 
-def escape_json(text: JsonText, mapping: object = None) -> str:
+def escape_json(text: JsonText) -> str:
     """The SQL literal of a JSON text; our sessions never have NO_BACKSLASH_ESCAPES."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 

@@ -14,6 +14,10 @@ ERROR_PAUSE_SECONDS = 2.0
 """After an error the next turn waits this long; the work itself is in the record, so nothing is lost meanwhile."""
 
 
+GATHER_SECONDS = 0.05
+"""After being woken: in a storm every commit wakes the workers, and one look serves many of them."""
+
+
 class Loop:
     """Calls `turn` until stopped; `turn` says how many seconds to wait before the next one (0: at once)."""
 
@@ -50,8 +54,8 @@ class Loop:
         while not self._stop.is_set():
             self._wake.clear()
             pause = self._one_turn()
-            if pause > 0 and not self._stop.is_set():
-                self._wake.wait(pause)
+            if pause > 0 and not self._stop.is_set() and self._wake.wait(pause):
+                self._stop.wait(GATHER_SECONDS)
 
     def _one_turn(self) -> float:
         try:

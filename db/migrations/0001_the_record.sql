@@ -79,6 +79,7 @@ CREATE TABLE IF NOT EXISTS incidents (
     KEY idx_cluster_namespace_service (cluster(64), namespace(64), service(64)),
     KEY idx_service_category (service_category(64)),
     KEY idx_incident_key_status_last_seen (incident_key, status, last_seen_at DESC),
+    KEY idx_incident_key_number (incident_key, number),
     KEY idx_rule_uid_status (rule_uid, status),
     KEY idx_status_severity_number (status, severity_rank, number),
     CONSTRAINT ck_resolved_has_time CHECK ((status = 'resolved') = (resolved_time IS NOT NULL))

@@ -63,7 +63,6 @@ def unpack(packed: Packed) -> bytes:
 class DeliveryOutcome:
     """What one delivery did; this is the answer to the source, and kept with the delivery."""
 
-    delivery_id: int
     opened: tuple[IncidentId, ...] = ()
     reopened: tuple[IncidentId, ...] = ()
     joined: tuple[IncidentId, ...] = ()  # open incidents that got new instances
@@ -76,9 +75,8 @@ class DeliveryOutcome:
     rejected: tuple[Rejected, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """The JSON object of the answer."""
+        """The JSON object of the answer, to which the record adds the number of the delivery."""
         return {
-            "delivery": self.delivery_id,
             "incidents": {
                 "opened": list(self.opened),
                 "reopened": list(self.reopened),

@@ -234,6 +234,11 @@ class PrivateServer:
                 options.append(f"--lc-messages-dir={_share(program.root)}")
         return options
 
+    def _own_tmp(self) -> Path:
+        folder = self.home / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def _options(self, program: Program) -> list[str]:
         options = [
             *self._basics(program, self.data),
@@ -242,6 +247,7 @@ class PrivateServer:
             f"--socket={self.socket}",
             f"--pid-file={self.home / 'ready.pid'}",
             f"--init-file={self.home / 'init.sql'}",
+            f"--tmpdir={self._own_tmp()}",  # in a shared one the next server's start would clear our tables away
             "--skip-name-resolve",
             "--skip-log-bin",
             "--max-connections=300",

@@ -13,7 +13,15 @@ _PIECE = 4 * 1024 * 1024
 """Bytes per statement: escaping may double them, and MariaDB takes statements of 16 MiB unless told otherwise."""
 
 
-def insert(tx: Transaction, delivery: Delivery, packed: Packed, *, truncated: int = 0, problem: str = "") -> int:
+def insert(
+    tx: Transaction,
+    delivery: Delivery,
+    packed: Packed,
+    *,
+    truncated: int = 0,
+    problem: str = "",
+    outcome: dict[str, object] | None = None,
+) -> int:
     """Keep a request; its number. Raises `Duplicate` when this request id is kept already."""
     first, *rest = [packed.data[start : start + _PIECE] for start in range(0, len(packed.data), _PIECE)] or [b""]
     delivery_id = tx.insert(
@@ -29,6 +37,7 @@ def insert(tx: Transaction, delivery: Delivery, packed: Packed, *, truncated: in
             "body_bytes": len(delivery.body),
             "truncated_alerts": truncated,
             "problem": cut_bytes(problem) or None,
+            "outcome": None if outcome is None else to_json(outcome),
         },
     )
     for piece in rest:
@@ -36,14 +45,9 @@ def insert(tx: Transaction, delivery: Delivery, packed: Packed, *, truncated: in
     return delivery_id
 
 
-def finish(tx: Transaction, delivery_id: int, outcome: dict[str, object]) -> None:
-    """Keep the answer."""
-    tx.execute(query("deliveries", "finish"), {"delivery_id": delivery_id, "outcome": to_json(outcome)})
-
-
 def by_request(tx: Transaction, request_id: bytes) -> dict[str, Any] | None:
     """The answer that was given to this request, if it is recorded already."""
     row = tx.row(query("deliveries", "by_request"), {"request_id": request_id})
     if row is None:
         return None
-    return from_json(row["outcome"]) or {"delivery": int(row["delivery_id"])}
+    return {"delivery": int(row["delivery_id"]), **(from_json(row["outcome"]) or {})}

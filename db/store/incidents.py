@@ -27,12 +27,15 @@ def open_of_keys(tx: Transaction, keys: Sequence[IncidentKey]) -> dict[IncidentK
     return {incident.key: incident for incident in found}
 
 
-def last_of_keys(tx: Transaction, keys: Sequence[IncidentKey]) -> dict[IncidentKey, Incident]:
-    """The newest incident of each key that ever had one."""
+def open_and_last_of_keys(
+    tx: Transaction, keys: Sequence[IncidentKey]
+) -> tuple[dict[IncidentKey, Incident], dict[IncidentKey, Incident]]:
+    """The open incident of each key that has one, and the newest of each key that ever had one."""
     if not keys:
-        return {}
-    found = [_incident(row) for row in tx.rows(query("incidents", "last_of_keys"), {"keys": list(keys)})]
-    return {incident.key: incident for incident in found}
+        return {}, {}
+    rows = tx.rows(query("incidents", "open_and_last_of_keys"), {"keys": list(keys)})
+    found = sorted((_incident(row) for row in rows), key=lambda incident: incident.number)
+    return {one.key: one for one in found if one.is_open}, {one.key: one for one in found}
 
 
 def open_of_rules(tx: Transaction, rules: Iterable[str]) -> list[Incident]:

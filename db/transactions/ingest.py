@@ -37,24 +37,28 @@ def record_delivery(
         possible += [instance.key for instance in instances.of_rules(tx, rules, _fingerprints(ordered.blind))]
         keys = sorted({keyed.key for keyed in (*ordered.keyed, *ordered.blind)} | set(possible))
         incidents.lock_keys(tx, keys)
+        known = _known(tx, keys, _fingerprints((*ordered.keyed, *ordered.blind)))
+        targets = [(keyed, keyed.key) for keyed in ordered.keyed]
+        targets += _blind_targets(tx, ordered.blind, known, frozenset(keys), policy, now)
+        decided = grouping.plan(targets, known, policy, now, source_name=reading.source, truncated=reading.truncated)
+        outcome = _outcome(decided, reading, ordered).as_json()
         try:
             delivery_id = deliveries.insert(
-                tx, delivery, packed, truncated=reading.truncated, problem=_problem(reading.rejected)
+                tx,
+                delivery,
+                packed,
+                truncated=reading.truncated,
+                problem=_problem(reading.rejected),
+                outcome=outcome,
             )
         except Duplicate:
             known_answer = deliveries.by_request(tx, delivery.request_id)
             if known_answer is None:
                 raise
             return known_answer
-        known = _known(tx, keys, _fingerprints((*ordered.keyed, *ordered.blind)))
-        targets = [(keyed, keyed.key) for keyed in ordered.keyed]
-        targets += _blind_targets(tx, ordered.blind, known, frozenset(keys), policy, now)
-        decided = grouping.plan(targets, known, policy, now, source_name=reading.source, truncated=reading.truncated)
         _write(tx, decided, delivery_id, now)
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
-        answer = _outcome(decided, delivery_id, reading, ordered).as_json()
-        deliveries.finish(tx, delivery_id, answer)
-        return answer
+        return {"delivery": delivery_id, **outcome}
 
     return database.transact(work, idempotent=True)
 
@@ -83,8 +87,7 @@ def _problem(rejected: Sequence[Rejected]) -> str:
 
 def _known(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Sequence[str]) -> Known:
     """What the record knows, read after the keys were locked."""
-    opened = incidents.open_of_keys(tx, keys)
-    last = incidents.last_of_keys(tx, keys)
+    opened, last = incidents.open_and_last_of_keys(tx, keys)
     members = instances.current(tx, keys, fingerprints)
     at_hand = {incident.incident_id for incident in (*opened.values(), *last.values())}
     older = {instance.incident_id for instance in members.values()} - at_hand
@@ -145,13 +148,12 @@ def _tell_tests(
         messages.want_test(tx, test_key(delivery_id, index), policy.channel(alert.labels), content, now)
 
 
-def _outcome(decided: Plan, delivery_id: int, reading: Reading, ordered: grouping.Sorted) -> DeliveryOutcome:
+def _outcome(decided: Plan, reading: Reading, ordered: grouping.Sorted) -> DeliveryOutcome:
     def of(kind: EventKind) -> tuple[IncidentId, ...]:
         return tuple(event.incident_id for event in decided.events if event.kind is kind)
 
     quiet = (Meaning.REPEAT, Meaning.LATE, Meaning.RESOLVED_UNSEEN)
     return DeliveryOutcome(
-        delivery_id=delivery_id,
         opened=tuple(incident.incident_id for incident in decided.opened),
         reopened=of(EventKind.REOPENED),
         joined=of(EventKind.JOINED),

@@ -400,7 +400,7 @@ def test_the_answer_says_what_happened(town: Town) -> None:
 def test_the_answer_is_kept_with_the_delivery_and_names_the_incident(town: Town) -> None:
     said = town.post(BODY).json()
     [row] = kept(town.db_url)
-    assert json.loads(row["outcome"]) == {name: value for name, value in said.items() if name != "status"}
+    assert json.loads(row["outcome"]) == {name: said[name] for name in said if name not in ("status", "delivery")}
     assert said["delivery"] == row["delivery_id"]
     assert said["incidents"]["opened"] == [town.rows("SELECT incident_id FROM incidents")[0]["incident_id"]]
     assert said["rejected"] == []

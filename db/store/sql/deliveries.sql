@@ -2,19 +2,15 @@
 -- A request with its exact bytes; a request id that is there already is refused by uq_request_id.
 INSERT INTO deliveries (
     request_id, received_at, source, content_type, body, body_encoding, body_sha256, body_bytes, truncated_alerts,
-    problem
+    problem, outcome
 ) VALUES (
     %(request_id)s, %(received_at)s, %(source)s, %(content_type)s, %(body)s, %(body_encoding)s, %(body_sha256)s,
-    %(body_bytes)s, %(truncated_alerts)s, %(problem)s
+    %(body_bytes)s, %(truncated_alerts)s, %(problem)s, %(outcome)s
 )
 
 -- name: extend
 -- One more piece of a body that is larger than one statement may be.
 UPDATE deliveries SET body = CONCAT(body, %(piece)s) WHERE delivery_id = %(delivery_id)s
-
--- name: finish
--- Keep the answer with the request.
-UPDATE deliveries SET outcome = %(outcome)s WHERE delivery_id = %(delivery_id)s
 
 -- name: by_request
 -- What came of a request, if it is recorded already.

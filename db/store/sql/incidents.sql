@@ -7,11 +7,14 @@ ON DUPLICATE KEY UPDATE incident_key = incident_key
 -- The open incident of each key, if there is one.
 SELECT * FROM incidents WHERE open_key IN %(keys)s
 
--- name: last_of_keys
--- The newest incident of each key, open or not.
+-- name: open_and_last_of_keys
+-- The open incident of each key and its newest, which mostly are the same one.
 SELECT incidents.* FROM incidents
-JOIN (SELECT MAX(number) AS number FROM incidents WHERE incident_key IN %(keys)s GROUP BY incident_key) AS newest
-  ON newest.number = incidents.number
+JOIN (
+    SELECT MAX(number) AS number FROM incidents WHERE incident_key IN %(keys)s GROUP BY incident_key
+    UNION
+    SELECT number FROM incidents WHERE open_key IN %(keys)s
+) AS wanted ON wanted.number = incidents.number
 
 -- name: open_of_rules
 -- The open incidents of these rules: where their blind alerts belong.

@@ -50,7 +50,6 @@ def test_the_digest_is_of_the_bytes_as_received() -> None:
 
 def test_the_answer_tells_what_happened() -> None:
     outcome = DeliveryOutcome(
-        delivery_id=7,
         opened=(IncidentId("INC-1"),),
         joined=(IncidentId("INC-2"),),
         recorded=3,
@@ -60,7 +59,6 @@ def test_the_answer_tells_what_happened() -> None:
         rejected=(Rejected("alerts[2].labels", "expected an object"),),
     )
     assert outcome.as_json() == {
-        "delivery": 7,
         "incidents": {"opened": ["INC-1"], "reopened": [], "joined": ["INC-2"], "resolved": []},
         "alerts": {"recorded": 3, "repeats": 1, "tests": 1, "heartbeats": 0, "truncated": 4, "rejected": 1},
         "rejected": [{"path": "alerts[2].labels", "reason": "expected an object"}],
@@ -69,6 +67,6 @@ def test_the_answer_tells_what_happened() -> None:
 
 def test_the_answer_lists_some_of_many_rejected_parts_and_counts_them_all() -> None:
     rejected = tuple(Rejected(f"alerts[{number}]", "expected an object") for number in range(5000))
-    answer = DeliveryOutcome(delivery_id=7, rejected=rejected).as_json()
+    answer = DeliveryOutcome(rejected=rejected).as_json()
     assert len(answer["rejected"]) == MOST_REJECTED  # type: ignore[arg-type]
     assert answer["alerts"]["rejected"] == 5000  # type: ignore[index]
