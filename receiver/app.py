@@ -22,6 +22,7 @@ from db.env import Env
 from db.errors import RecordError, SchemaError
 from db.migrate import migrate, schema_state
 from db.settings import DatabaseSettings
+from receiver.collector import WRITERS, Collector
 from receiver.health import Health
 from receiver.settings import ReceiverSettings
 from receiver.sources.reading import read_alertmanager, read_grafana
@@ -32,8 +33,11 @@ _log = logging.getLogger(__name__)
 START_SECONDS = 3.0
 """How long the start waits for the database; without it the program serves `/health` and answers webhooks with 503."""
 
-WEBHOOK_THREADS = 8
-"""Webhooks recorded at once; more would only wait for the same locks and for the interpreter."""
+WEBHOOK_THREADS = 32
+"""Webhooks read at once. Most of them wait for a writer, which records all that wait in one transaction."""
+
+LONE_WEBHOOKS = 8
+"""Webhooks that are recorded in transactions of their own at once: blind alerts, tests, large bodies."""
 
 BACKGROUND_THREADS = 6
 """Delivery workers, health and housekeeping that use the same pool as the webhooks."""
@@ -71,7 +75,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     # wait for a database that restarts, because Grafana comes again only after group_interval (5 minutes).
     background = Database(
         settings.database,
-        pool_size=WEBHOOK_THREADS + BACKGROUND_THREADS,
+        pool_size=WRITERS + LONE_WEBHOOKS + BACKGROUND_THREADS,
         statement_seconds=10.0,
         lock_seconds=5,
         patience_seconds=8.0,
@@ -88,6 +92,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
     bot = build_bot(settings.bot, interactive=interactive, background=background, policy=policy, clock=clock)
     health = Health(background, bot.report, _version())
+    collector = Collector(background, policy)
     limiter = anyio.CapacityLimiter(WEBHOOK_THREADS)
 
     def webhook(source: str) -> Webhook:
@@ -97,7 +102,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             read=read_grafana if grafana else read_alertmanager,
             auth=settings.receiver.grafana_auth if grafana else settings.receiver.alertmanager_auth,
             database=background,
-            policy=policy,
+            collector=collector,
             clock=clock,
             limiter=limiter,
             recorded=bot.wake,
@@ -113,6 +118,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
                 await schema.tried.wait()
             if schema.error is not None:
                 raise schema.error
+            collector.start()
             await anyio.to_thread.run_sync(bot.start)
             _log.info("observer started", extra={"version": _version()})
             try:
@@ -120,6 +126,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             finally:
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(collector.stop)
                     await anyio.to_thread.run_sync(bot.stop)
         interactive.close()
         background.close()

@@ -18,9 +18,10 @@ from db.database import Database
 from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, RecordError, SchemaError, TooLarge
 from db.model.alert import Reading, Rejected, Unreadable
 from db.model.delivery import Delivery
-from db.model.policy import Policy
 from db.transactions import ingest
+from db.transactions.ingest import Arrival
 from receiver.auth import Basic, Denied, Hmac, WebhookAuth
+from receiver.collector import Collector
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Webhook:
     read: Callable[[bytes], Reading]
     auth: WebhookAuth
     database: Database
-    policy: Policy
+    collector: Collector
     clock: Callable[[], datetime]
     limiter: anyio.CapacityLimiter  # as many threads as the pool has connections for webhooks
     recorded: Callable[[], None]  # called after a commit: there may be something to tell
@@ -106,7 +107,7 @@ class Webhook:
                 reading = self.read(delivery.body)
             except Unreadable as problem:
                 return self._keep_unreadable(delivery, problem)
-            answer = ingest.record_delivery(self.database, delivery, reading, self.policy, delivery.received_at)
+            answer = self.collector.record(Arrival(delivery, reading))
         except RecordError as error:
             return self._not_recorded(error)
         self.recorded()

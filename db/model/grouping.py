@@ -178,6 +178,60 @@ def plan(
     )
 
 
+def after(known: Known, decided: Plan) -> Known:
+    """What is known once a plan is carried out; the next delivery of the same transaction is decided on that."""
+    opened, last, closed = dict(known.open), dict(known.last), dict(known.closed)
+    current, members = dict(known.instances), dict(known.members)
+    closed.update({incident.incident_id: incident for incident in known.last.values()})
+    for incident in decided.opened:
+        last[incident.key] = incident
+    for incident in (*decided.opened, *decided.changed, *decided.touched):
+        key, name = incident.key, incident.incident_id
+        closed[name] = incident
+        if last[key].incident_id == name:
+            last[key] = incident
+        if incident.is_open:
+            opened[key] = incident
+        elif key in opened and opened[key].incident_id == name:
+            del opened[key]
+    gone = set(decided.superseded)
+    for instance in decided.instances:
+        members[instance.incident_id, instance.fingerprint] = instance
+        if (instance.incident_id, instance.fingerprint) not in gone:
+            current[instance.key, instance.fingerprint] = instance
+    return Known(open=opened, last=last, instances=current, closed=closed, members=members)
+
+
+def together(plans: Sequence[Plan]) -> Plan:
+    """Plans that were decided one after the other, as one: every row is written once, as the last of them left it."""
+    opened: dict[IncidentId, Incident] = {}
+    changed: dict[IncidentId, Incident] = {}
+    touched: dict[IncidentId, Incident] = {}
+    instances: dict[tuple[IncidentId, str], Instance] = {}
+    superseded: dict[tuple[IncidentId, str], None] = {}
+    for decided in plans:
+        opened.update({incident.incident_id: incident for incident in decided.opened})
+        for incident in decided.changed:
+            touched.pop(incident.incident_id, None)
+            (opened if incident.incident_id in opened else changed)[incident.incident_id] = incident
+        for incident in decided.touched:
+            place = next((seen for seen in (opened, changed) if incident.incident_id in seen), touched)
+            place[incident.incident_id] = incident
+        for instance in decided.instances:
+            instances[instance.incident_id, instance.fingerprint] = instance
+            superseded.pop((instance.incident_id, instance.fingerprint), None)
+        superseded.update(dict.fromkeys(decided.superseded))
+    return Plan(
+        opened=tuple(opened.values()),
+        changed=tuple(changed.values()),
+        touched=tuple(touched.values()),
+        instances=tuple(instances.values()),
+        superseded=tuple(superseded),
+        recorded=tuple(entry for decided in plans for entry in decided.recorded),
+        events=tuple(event for decided in plans for event in decided.events),
+    )
+
+
 def values_text(alert: Alert) -> str:
     """The values of an alert as people read them: `A=0.0742, C=1`."""
     return ", ".join(f"{name}={number:.6g}" for name, number in sorted(alert.values.items()))[:1000]

@@ -15,9 +15,14 @@ from db.queries import query
 
 
 def insert(tx: Transaction, recorded: Sequence[Recorded], delivery_id: int, received_at: datetime) -> None:
-    """Add alerts, each to its incident."""
+    """Add the alerts of one delivery, each to its incident."""
+    insert_all(tx, [(entry, delivery_id, received_at) for entry in recorded])
+
+
+def insert_all(tx: Transaction, recorded: Sequence[tuple[Recorded, int, datetime]]) -> None:
+    """Add alerts with the number and the time of the delivery each came in."""
     rows = []
-    for entry in recorded:
+    for entry, delivery_id, received_at in recorded:
         alert = entry.keyed.alert
         rows.append(
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from db.columns import cut, cut_bytes, from_json, to_json
@@ -13,36 +15,52 @@ _PIECE = 4 * 1024 * 1024
 """Bytes per statement: escaping may double them, and MariaDB takes statements of 16 MiB unless told otherwise."""
 
 
-def insert(
-    tx: Transaction,
-    delivery: Delivery,
-    packed: Packed,
-    *,
-    truncated: int = 0,
-    problem: str = "",
-    outcome: dict[str, object] | None = None,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A request with what came of it."""
+
+    delivery: Delivery
+    packed: Packed
+    truncated: int = 0
+    problem: str = ""
+    outcome: dict[str, object] | None = None
+
+    def columns(self) -> dict[str, object]:
+        """The row, with the whole body."""
+        return {
+            "request_id": self.delivery.request_id,
+            "received_at": self.delivery.received_at,
+            "source": self.delivery.source,
+            "content_type": cut(self.delivery.content_type, 255),
+            "body": self.packed.data,
+            "body_encoding": self.packed.encoding,
+            "body_sha256": self.delivery.sha256,
+            "body_bytes": len(self.delivery.body),
+            "truncated_alerts": self.truncated,
+            "problem": cut_bytes(self.problem) or None,
+            "outcome": None if self.outcome is None else to_json(self.outcome),
+        }
+
+
+def insert(tx: Transaction, row: Row) -> int:
     """Keep a request; its number. Raises `Duplicate` when this request id is kept already."""
-    first, *rest = [packed.data[start : start + _PIECE] for start in range(0, len(packed.data), _PIECE)] or [b""]
-    delivery_id = tx.insert(
-        query("deliveries", "insert"),
-        {
-            "request_id": delivery.request_id,
-            "received_at": delivery.received_at,
-            "source": delivery.source,
-            "content_type": cut(delivery.content_type, 255),
-            "body": first,
-            "body_encoding": packed.encoding,
-            "body_sha256": delivery.sha256,
-            "body_bytes": len(delivery.body),
-            "truncated_alerts": truncated,
-            "problem": cut_bytes(problem) or None,
-            "outcome": None if outcome is None else to_json(outcome),
-        },
-    )
+    data = row.packed.data
+    first, *rest = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)] or [b""]
+    delivery_id = tx.insert(query("deliveries", "insert"), row.columns() | {"body": first})
     for piece in rest:
         tx.execute(query("deliveries", "extend"), {"delivery_id": delivery_id, "piece": piece})
     return delivery_id
+
+
+def insert_many(tx: Transaction, rows: Sequence[Row]) -> list[int]:
+    """Keep several small requests; their numbers, in the same order. Raises `Duplicate` as `insert` does."""
+    tx.insert_many(query("deliveries", "insert"), [row.columns() for row in rows])
+    names = [row.delivery.request_id for row in rows]
+    found = {
+        bytes(row["request_id"]): int(row["delivery_id"])
+        for row in tx.rows(query("deliveries", "numbers"), {"request_ids": names})
+    }
+    return [found[name] for name in names]
 
 
 def by_request(tx: Transaction, request_id: bytes) -> dict[str, Any] | None:

@@ -84,9 +84,9 @@ def touch(tx: Transaction, incidents: Sequence[Incident]) -> None:
     tx.update_many(query("incidents", "touch"), rows, columns)
 
 
-def update(tx: Transaction, incident: Incident) -> bool:
-    """Write a visible change; whether the incident still had the version before it."""
-    return tx.execute(query("incidents", "update"), _columns(incident)) == 1
+def update(tx: Transaction, incident: Incident, was: int) -> bool:
+    """Write a visible change; whether the incident still had the version `was`, on which it was decided."""
+    return tx.execute(query("incidents", "update"), _columns(incident) | {"was": was}) == 1
 
 
 def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:

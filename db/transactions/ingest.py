@@ -1,15 +1,16 @@
-"""Recording what a source sent: one request is one transaction."""
+"""Recording what a source sent: a request is one transaction, which small requests that wait may share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from db.columns import cut
 from db.database import Database, Transaction
 from db.errors import Duplicate
 from db.model import grouping
-from db.model.alert import Alert, Reading, Rejected
+from db.model.alert import Alert, AlertKind, Reading, Rejected
 from db.model.delivery import Delivery, DeliveryOutcome, pack
 from db.model.grouping import Keyed, Known, Meaning, Plan
 from db.model.identity import IncidentId, IncidentKey
@@ -17,6 +18,9 @@ from db.model.incident import EventKind
 from db.model.message import test_key
 from db.model.policy import Policy
 from db.store import alerts, deliveries, incidents, instances, messages, timeline
+
+_SHARED_BYTES = 512 * 1024
+"""The largest body that shares a transaction with others."""
 
 
 def record_delivery(
@@ -43,24 +47,97 @@ def record_delivery(
         decided = grouping.plan(targets, known, policy, now, source_name=reading.source, truncated=reading.truncated)
         outcome = _outcome(decided, reading, ordered).as_json()
         try:
-            delivery_id = deliveries.insert(
-                tx,
-                delivery,
-                packed,
-                truncated=reading.truncated,
-                problem=_problem(reading.rejected),
-                outcome=outcome,
-            )
+            row = deliveries.Row(delivery, packed, reading.truncated, _problem(reading.rejected), outcome)
+            delivery_id = deliveries.insert(tx, row)
         except Duplicate:
             known_answer = deliveries.by_request(tx, delivery.request_id)
             if known_answer is None:
                 raise
             return known_answer
-        _write(tx, decided, delivery_id, now)
+        _write(tx, decided, known, now)
+        alerts.insert(tx, decided.recorded, delivery_id, now)
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
         return {"delivery": delivery_id, **outcome}
 
     return database.transact(work, idempotent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that could be read; it is recorded as of `delivery.received_at`."""
+
+    delivery: Delivery
+    reading: Reading
+
+    def can_share(self) -> bool:
+        """Whether it may share a transaction: blind alerts look for their incident in the record as it is, tests tell
+        Slack of themselves, and a large body should not make small ones wait."""
+        small = len(self.delivery.body) <= _SHARED_BYTES
+        return small and all(alert.kind is AlertKind.NORMAL for alert in self.reading.alerts)
+
+
+def record_together(
+    database: Database, arrivals: Sequence[Arrival], policy: Policy, *, patience_seconds: float | None = None
+) -> list[dict[str, object]]:
+    """Record several requests in one transaction, in their order; their answers, as `record_delivery` gives them.
+
+    All of them `can_share`. What one does is what the next is decided on, so the record is the same as if each had a
+    transaction of its own; only locks, round trips and the commit are shared. Raises the errors of `db.errors`, and
+    then none of them is recorded; also `Duplicate` when one of the request ids is recorded already.
+    """
+    packed = [pack(arrival.delivery.body) for arrival in arrivals]
+    ordered = [grouping.sort(arrival.reading, policy) for arrival in arrivals]
+    everything = [keyed for one in ordered for keyed in (*one.keyed, *one.blind)]
+    keys = sorted({keyed.key for keyed in everything})
+    runs = 0
+
+    def work(tx: Transaction) -> list[dict[str, object]]:
+        nonlocal runs
+        runs += 1
+        if runs > 1:  # perhaps a COMMIT whose answer was lost
+            kept = [deliveries.by_request(tx, arrival.delivery.request_id) for arrival in arrivals]
+            answers = [answer for answer in kept if answer is not None]
+            if len(answers) == len(arrivals):
+                return answers
+        incidents.lock_keys(tx, keys)
+        at_first = known = _known(tx, keys, _fingerprints(everything))
+        plans: list[Plan] = []
+        for arrival, one in zip(arrivals, ordered, strict=True):
+            decided = grouping.plan(
+                [(keyed, keyed.key) for keyed in (*one.keyed, *one.blind)],
+                known,
+                policy,
+                arrival.delivery.received_at,
+                source_name=arrival.reading.source,
+                truncated=arrival.reading.truncated,
+            )
+            known = grouping.after(known, decided)
+            plans.append(decided)
+        outcomes = [
+            _outcome(decided, arrival.reading, one).as_json()
+            for decided, arrival, one in zip(plans, arrivals, ordered, strict=True)
+        ]
+        numbers = deliveries.insert_many(
+            tx,
+            [
+                deliveries.Row(
+                    arrival.delivery, body, arrival.reading.truncated, _problem(arrival.reading.rejected), outcome
+                )
+                for arrival, body, outcome in zip(arrivals, packed, outcomes, strict=True)
+            ],
+        )
+        _write(tx, grouping.together(plans), at_first, arrivals[-1].delivery.received_at)
+        alerts.insert_all(
+            tx,
+            [
+                (entry, number, arrival.delivery.received_at)
+                for decided, number, arrival in zip(plans, numbers, arrivals, strict=True)
+                for entry in decided.recorded
+            ],
+        )
+        return [{"delivery": number, **outcome} for number, outcome in zip(numbers, outcomes, strict=True)]
+
+    return database.transact(work, idempotent=True, patience_seconds=patience_seconds)
 
 
 def record_unreadable(database: Database, delivery: Delivery, problem: Rejected) -> int:
@@ -69,7 +146,7 @@ def record_unreadable(database: Database, delivery: Delivery, problem: Rejected)
 
     def work(tx: Transaction) -> int:
         try:
-            return deliveries.insert(tx, delivery, packed, problem=_problem((problem,)))
+            return deliveries.insert(tx, deliveries.Row(delivery, packed, problem=_problem((problem,))))
         except Duplicate:
             known = deliveries.by_request(tx, delivery.request_id)
             return int(known["delivery"]) if known else 0
@@ -124,14 +201,18 @@ def _blind_targets(
     return targets
 
 
-def _write(tx: Transaction, decided: Plan, delivery_id: int, now: datetime) -> None:
-    incidents.insert(tx, decided.opened, now)
-    for incident in decided.changed:
-        incidents.update(tx, incident)  # cannot lose the race of versions: the key's row is locked
+def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
+    """Write all of a plan but its alerts; `known` is what it was decided on."""
+    versions = {one.incident_id: one.version for one in (*known.closed.values(), *known.last.values())}
+    versions |= {one.incident_id: one.version for one in known.open.values()}
+    # What resolves makes room for what opens: at no moment has a key two open incidents.
+    for incident in sorted(decided.changed, key=lambda one: one.is_open):
+        # Cannot lose the race of versions: the key's row is locked.
+        incidents.update(tx, incident, versions[incident.incident_id])
+    incidents.insert(tx, decided.opened, now)  # in the order they opened, which is that of their numbers
     incidents.touch(tx, decided.touched)
     instances.write(tx, decided.instances)
     instances.supersede(tx, decided.superseded)  # after writing, which makes rows current
-    alerts.insert(tx, decided.recorded, delivery_id, now)
     timeline.append(tx, decided.events)
     # An incident that was over before we heard of it needs nobody's attention, and gets no card.
     resolved = {event.incident_id for event in decided.events if event.kind is EventKind.RESOLVED}

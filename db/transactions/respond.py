@@ -45,7 +45,7 @@ def change_status(
         outcome = transition(incident, action, actor, now, notes=notes, other_open=in_the_way)
         if isinstance(outcome, Changed) or (isinstance(outcome, Already) and outcome.event is not None):
             assert outcome.event is not None  # noqa: S101 - just tested; the type checker cannot see it
-            if not incidents.update(tx, outcome.incident):
+            if not incidents.update(tx, outcome.incident, incident.version):
                 raise Conflict("the incident changed meanwhile")
             timeline.append(tx, [outcome.event])
             messages.want_cards(tx, [_with_channel(outcome.incident, policy)], now)

@@ -12,6 +12,10 @@ INSERT INTO deliveries (
 -- One more piece of a body that is larger than one statement may be.
 UPDATE deliveries SET body = CONCAT(body, %(piece)s) WHERE delivery_id = %(delivery_id)s
 
+-- name: numbers
+-- The numbers of requests that were kept together.
+SELECT request_id, delivery_id FROM deliveries WHERE request_id IN %(request_ids)s
+
 -- name: by_request
 -- What came of a request, if it is recorded already.
 SELECT delivery_id, outcome FROM deliveries WHERE request_id = %(request_id)s

@@ -65,7 +65,7 @@ SET status = %(status)s, severity = %(severity)s, severity_rank = %(severity_ran
     resolved_time = %(resolved_time)s, resolved_by = %(resolved_by)s, action_taken = %(action_taken)s,
     root_cause = %(root_cause)s, last_change = %(last_change)s, last_change_at = %(last_change_at)s,
     last_change_by = %(last_change_by)s, version = %(version)s
-WHERE incident_id = %(incident_id)s AND version = %(version)s - 1
+WHERE incident_id = %(incident_id)s AND version = %(was)s
 
 -- name: search
 -- The first incidents of a filter, the worst first, then the newest.
