@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from db.database import Database
-from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown
+from db.errors import Conflict, DatabaseAway, OutcomeUnknown
 from db.model.policy import Policy
 from db.transactions import ingest
 from db.transactions.ingest import Arrival
@@ -21,6 +21,9 @@ from db.transactions.ingest import Arrival
 _log = logging.getLogger(__name__)
 
 Answer = dict[str, object]
+
+_NOT_ITS_FAULT = (DatabaseAway, OutcomeUnknown, Conflict)
+"""Errors that each of them would have met alone."""
 
 WRITERS = 2
 """One commits while the other reads and plans; more would wait for the same locks and for the interpreter."""
@@ -89,24 +92,40 @@ class Collector:
             self._record(batch)
 
     def _record(self, batch: Sequence[tuple[Arrival, Future[Answer]]]) -> None:
-        if len(batch) > 1:
-            try:
-                answers = ingest.record_together(self._database, [arrival for arrival, _ in batch], self._policy)
-            except (DatabaseAway, OutcomeUnknown, Conflict, Interrupted) as error:
-                for _, future in batch:  # it is not one of them: the database cannot record any
-                    future.set_exception(error)
-                return
-            except Exception as error:  # one of them cannot be recorded, and is told so below
-                _log.warning("recording one by one", extra={"error": type(error).__name__, "requests": len(batch)})
-            else:
-                for (_, future), answer in zip(batch, answers, strict=True):
-                    future.set_result(answer)
-                return
-        for arrival, future in batch:
-            try:
-                future.set_result(self._alone(arrival))
-            except Exception as error:
+        try:
+            answers = self._together([arrival for arrival, _ in batch])
+        except _NOT_ITS_FAULT as error:
+            # When the database is away, those that came meanwhile need not wait for an attempt of their own.
+            meanwhile = self._all_that_wait() if isinstance(error, DatabaseAway) else []
+            for _, future in [*batch, *meanwhile]:
                 future.set_exception(error)
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0][1].set_exception(error)
+                return
+            _log.warning("recording one by one", extra={"error": type(error).__name__, "requests": len(batch)})
+            for one in batch:
+                self._record([one])
+        else:
+            for (_, future), answer in zip(batch, answers, strict=True):
+                future.set_result(answer)
+
+    def _together(self, arrivals: Sequence[Arrival]) -> list[Answer]:
+        if len(arrivals) == 1:
+            return [self._alone(arrivals[0])]
+        return ingest.record_together(self._database, arrivals, self._policy)
+
+    def _all_that_wait(self) -> list[tuple[Arrival, Future[Answer]]]:
+        waiting: list[tuple[Arrival, Future[Answer]]] = []
+        while True:
+            try:
+                one = self._waiting.get_nowait()
+            except queue.Empty:
+                return waiting
+            if one is None:
+                self._waiting.put(None)  # the sign to stop is for the writers
+                return waiting
+            waiting.append(one)
 
     def _alone(self, arrival: Arrival) -> Answer:
         delivery = arrival.delivery
