@@ -115,14 +115,14 @@ def sort(reading: Reading, policy: Policy) -> Sorted:
         else:
             parts = key_parts(alert, policy)
             keyed = Keyed(alert, parts, incident_key(parts))
-            by_rule = alert.kind is AlertKind.BLIND or _lacks_labels(alert)
-            (blind if by_rule else normal).append(keyed)
+            (blind if is_found_by_rule(alert) else normal).append(keyed)
     return Sorted(tuple(normal), tuple(blind), tuple(tests), tuple(heartbeats))
 
 
-def _lacks_labels(alert: Alert) -> bool:
-    """Legacy Grafana leaves a rule's tags out of some messages: "ok" may come with other labels than "no data" had."""
-    return alert.source == "grafana-legacy" and alert.state is AlertState.RESOLVED
+def is_found_by_rule(alert: Alert) -> bool:
+    """Whether an alert lacks the labels that lead to its incident: blind ones, and "ok" of legacy Grafana, which may
+    come with other tags than "no data" had."""
+    return alert.kind is AlertKind.BLIND or (alert.source == "grafana-legacy" and alert.state is AlertState.RESOLVED)
 
 
 def home_of_blind(

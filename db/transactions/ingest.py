@@ -70,10 +70,12 @@ class Arrival:
     reading: Reading
 
     def can_share(self) -> bool:
-        """Whether it may share a transaction: blind alerts look for their incident in the record as it is, tests tell
-        Slack of themselves, and a large body should not make small ones wait."""
+        """Whether it may share a transaction: alerts found by their rule look for it in the record as it is, tests
+        tell Slack of themselves, and a large body should not make small ones wait."""
         small = len(self.delivery.body) <= _SHARED_BYTES
-        return small and all(alert.kind is AlertKind.NORMAL for alert in self.reading.alerts)
+        return small and not any(
+            alert.kind is AlertKind.TEST or grouping.is_found_by_rule(alert) for alert in self.reading.alerts
+        )
 
 
 def record_together(
@@ -87,7 +89,7 @@ def record_together(
     """
     packed = [pack(arrival.delivery.body) for arrival in arrivals]
     ordered = [grouping.sort(arrival.reading, policy) for arrival in arrivals]
-    everything = [keyed for one in ordered for keyed in (*one.keyed, *one.blind)]
+    everything = [keyed for one in ordered for keyed in one.keyed]
     keys = sorted({keyed.key for keyed in everything})
     runs = 0
 
@@ -104,7 +106,7 @@ def record_together(
         plans: list[Plan] = []
         for arrival, one in zip(arrivals, ordered, strict=True):
             decided = grouping.plan(
-                [(keyed, keyed.key) for keyed in (*one.keyed, *one.blind)],
+                [(keyed, keyed.key) for keyed in one.keyed],
                 known,
                 policy,
                 arrival.delivery.received_at,

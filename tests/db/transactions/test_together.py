@@ -138,4 +138,6 @@ def test_blind_alerts_tests_and_large_bodies_do_not_share() -> None:
     assert Arrival(a_delivery(), a_reading(an_alert())).can_share()
     assert not Arrival(a_delivery(), a_reading(an_alert(kind=AlertKind.BLIND))).can_share()
     assert not Arrival(a_delivery(), a_reading(an_alert(kind=AlertKind.TEST))).can_share()
+    legacy_ok = an_alert(resolved=True, source="grafana-legacy")
+    assert not Arrival(a_delivery(), a_reading(legacy_ok)).can_share(), "it may lack the labels of its incident"
     assert not Arrival(a_delivery(b" " * 600_000), a_reading(an_alert())).can_share()
