@@ -96,8 +96,13 @@ def build_bot(
     background: Database,
     policy: Policy,
     clock: Callable[[], datetime],
+    chores: Mapping[str, Callable[[], float]] | None = None,
 ) -> Bot:
-    """Join the bot's parts; nothing is called before `start`."""
+    """Join the bot's parts; nothing is called before `start`.
+
+    `chores` are further things that happen by themselves, by name: each is called again and again in a thread of its
+    own, and says how many seconds to wait before the next time.
+    """
     slack = Slack(settings.token, settings.api_url)
     reports = Reports()
     words = words_for(settings.language)
@@ -116,6 +121,7 @@ def build_bot(
     )
     app = _bolt(settings, slack, reports, context, listeners)
     loops = [*senders, Loop("identity", identity.turn)]
+    loops += [Loop(name, turn) for name, turn in (chores or {}).items()]
     socket = None
     routes = []
     if settings.signing_secret:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.env import Env
-from db.model.policy import Policy, PolicyError
+from db.model.policy import Policy
+from db.model.sections import PolicyError
 from receiver.auth import SIGNATURE_HEADER, Basic, Bearer, Hmac, WebhookAuth
 
 MAX_BODY_BYTES = 10 * 1024 * 1024

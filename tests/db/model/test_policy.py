@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 
 from db.model.incident import Rank, Severity
-from db.model.policy import Policy, PolicyError
+from db.model.policy import Policy
+from db.model.sections import PolicyError
 from tests.strategies import json_values, labels, unhurried
 
 
