@@ -65,7 +65,13 @@ class SlackEndpoint:
         except Exception:
             _log.warning("slack body not understood", extra={"bytes": len(body)})
             return PlainTextResponse("not understood", status_code=400)
-        answer: BoltResponse = self._app.dispatch(bolt_request)
+        try:
+            answer: BoltResponse = self._app.dispatch(bolt_request)
+        except (
+            Exception
+        ) as error:  # Bolt's own reading of a body that Slack would not send, such as a view without type
+            _log.warning("slack body not understood", extra={"bytes": len(body), "error": type(error).__name__})
+            return PlainTextResponse("not understood", status_code=400)
         response = Response(answer.body, status_code=answer.status)
         for name, values in answer.headers.items():
             for value in values:

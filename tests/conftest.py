@@ -33,10 +33,7 @@ def empty_url(server: TestServer) -> Iterator[DbUrl]:
 
 @pytest.fixture(scope="session")
 def _shared_url(server: TestServer) -> Iterator[DbUrl]:
-    url = server.new_database()
-    database = open_database(url)
-    migrate(database)
-    database.close()
+    url = migrated_database(server)
     yield url
     server.drop(url)
 
@@ -75,6 +72,15 @@ def town(db_url: DbUrl, slack: SandboxSlack) -> Iterator[Town]:
     """The program running on an empty database, with the sandbox as its Slack."""
     with Observer(db_url, slack) as observer:
         yield Town(observer, slack, db_url)
+
+
+def migrated_database(server: TestServer) -> DbUrl:
+    """A database of its own with all tables."""
+    url = server.new_database()
+    database = open_database(url)
+    migrate(database)
+    database.close()
+    return url
 
 
 def settings_of(url: DbUrl) -> DatabaseSettings:

@@ -88,6 +88,16 @@ def test_a_signed_body_that_cannot_be_read_is_refused_without_a_crash(town: Town
     assert post(town, body, signed(body)) in (400, 401, 404)
 
 
+@pytest.mark.parametrize(
+    "payload", [{"type": "view_submission", "view": {"id": "V1"}}, {"type": "view_submission", "view": 1}, {"type": 1}]
+)
+def test_a_signed_payload_that_slack_would_not_send_is_refused_without_a_crash(
+    town: Town, payload: dict[str, object]
+) -> None:
+    body = urlencode({"payload": json.dumps(payload)})
+    assert post(town, body, signed(body)) in (400, 404)
+
+
 def test_a_large_body_is_refused_before_it_is_read(town: Town) -> None:
     assert post(town, b"x" * (1024 * 1024 + 1), {}) == 413
 

@@ -1,0 +1,167 @@
+"""The HTTP surface: a running program on a real database, and requests of all sorts over real sockets.
+
+What must hold for any request: an answer with one of the known statuses, or a closed connection; nothing goes wrong
+inside (no error in the log); and the record keeps its promises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import socket
+import threading
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from tests.servers.database import TestServer
+from tests.servers.observer import WEBHOOK_TOKEN, Observer, rows
+from tests.servers.slack import SIGNING_SECRET, SandboxSlack
+
+ALLOWED = frozenset({200, 400, 401, 404, 405, 408, 413, 414, 415, 422, 431, 501, 505})
+"""Every status a request may be answered with. 503 is not among them: the database is there all the time."""
+
+PATHS = (b"/webhook/grafana", b"/webhook/alertmanager", b"/slack/events", b"/health", b"/", b"/ready", b"/nothing")
+METHODS = (b"POST", b"PUT", b"GET", b"DELETE", b"HEAD", b"OPTIONS")
+TYPES = (b"application/json", b"application/x-www-form-urlencoded", b"text/plain", b"")
+_ANSWER_SECONDS = 10.0
+_IMPATIENCE_SECONDS = 0.02
+
+
+class Surface:
+    """The program, its database and its Slack, for as many requests as one likes."""
+
+    def __init__(self, server: TestServer, slack: SandboxSlack) -> None:
+        # imported here: the fixtures' module imports the application, which a coverage-guided run instruments first
+        from tests.conftest import migrated_database
+
+        self.url = migrated_database(server)
+        self._observer = Observer(self.url, slack)
+        self._errors: list[logging.LogRecord] = []
+        self._watch = _Watch(self._errors)
+        self.answers: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        for name in ("receiver", "bot", "db", "uvicorn", "slack_bolt", "asyncio"):
+            logging.getLogger(name).addHandler(self._watch)
+        self._observer.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._observer.__exit__(kind, error, trace)
+
+    def check(self, data: bytes) -> None:
+        """Send one request made of these bytes."""
+        request, complete = request_of(data)
+        status = _status_of(self._ask(request, complete=complete))
+        self.answers[status] = self.answers.get(status, 0) + 1
+        assert status == 0 or status in ALLOWED, f"answered {status}"
+        assert not self._errors, [(one.getMessage(), one.exc_text, vars(one)) for one in self._errors]
+
+    def check_record(self) -> None:
+        """The promises of the record, after all that."""
+        for what, query in _PROMISES.items():
+            found = rows(self.url, query)
+            assert not found, f"{what}: {found[:3]}"
+        assert _status_of(self._ask(b"GET /ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")) == 200
+
+    def _ask(self, request: bytes, *, complete: bool = True) -> bytes:
+        """Send bytes; what came back before the connection ended.
+
+        After a request that is not `complete` the sender hangs up: before that the program may wait for the rest.
+        """
+        with socket.create_connection(("127.0.0.1", self._observer.port), timeout=_ANSWER_SECONDS) as line:
+            answer = b""
+            with suppress(ConnectionResetError, BrokenPipeError):
+                line.sendall(request)
+                if not complete:
+                    line.settimeout(_IMPATIENCE_SECONDS)
+                    with suppress(TimeoutError):
+                        answer += line.recv(65536)
+                    line.shutdown(socket.SHUT_WR)
+                    line.settimeout(_ANSWER_SECONDS)
+                while piece := line.recv(65536):
+                    answer += piece
+            return answer
+
+
+class _Watch(logging.Handler):
+    """Keeps what is logged as an error."""
+
+    def __init__(self, found: list[logging.LogRecord]) -> None:
+        super().__init__(logging.ERROR)
+        self._found = found
+        self._own = threading.Lock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One more."""
+        with self._own:
+            self._found.append(record)
+
+
+def request_of(data: bytes) -> tuple[bytes, bool]:
+    """The bytes on the wire, and whether they are a complete request.
+
+    The first bytes choose path, method, credentials and type; the rest is the body. One choice in eight is a request
+    that is nothing but the given bytes.
+    """
+    head, body = data[:6].ljust(6, b"\0"), data[6:]
+    if head[0] % 8 == 7:
+        return data[1:], False
+    path, method = PATHS[head[0] % 8 % len(PATHS)], METHODS[head[1] % len(METHODS)]
+    lines = [method + b" " + path + b" HTTP/1.1", b"Host: observer", b"Connection: close"]
+    match head[2] % 6:
+        case 0 | 1 | 2:
+            lines.append(b"Authorization: Bearer " + WEBHOOK_TOKEN.encode())
+        case 3:
+            lines.append(b"Authorization: " + body[:20].replace(b"\r", b"").replace(b"\n", b""))
+        case _:
+            pass
+    if path.startswith(b"/slack") and head[3] % 4:
+        lines += _signature(body)
+    if kind := TYPES[head[4] % len(TYPES)]:
+        lines.append(b"Content-Type: " + kind)
+    match head[5] % 8:
+        case 0:
+            lines.append(b"Transfer-Encoding: chunked")
+            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        case 1:
+            lines.append(b"Content-Length: %d" % (len(body) + 1 + head[5]))  # and then the sender goes away
+        case 2:
+            lines += [b"Content-Encoding: gzip", b"Content-Length: %d" % len(body)]
+        case _:
+            lines.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body, head[5] % 8 != 1
+
+
+def _signature(body: bytes) -> list[bytes]:
+    at = str(int(time.time()))
+    digest = hmac.new(SIGNING_SECRET.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
+    return [b"X-Slack-Request-Timestamp: " + at.encode(), b"X-Slack-Signature: v0=" + digest.encode()]
+
+
+def _status_of(answer: bytes) -> int:
+    """The status of an answer; 0 for none."""
+    if not answer:
+        return 0
+    assert answer.startswith(b"HTTP/1.1 "), answer[:80]
+    return int(answer[9:12])
+
+
+_PROMISES = {
+    "two open incidents of one key": (
+        "SELECT incident_key FROM incidents WHERE status <> 'resolved' GROUP BY incident_key HAVING COUNT(*) > 1"
+    ),
+    "an incident without an alert": (
+        "SELECT incident_id FROM incidents i WHERE NOT EXISTS "
+        "(SELECT 1 FROM grafana_alerts a WHERE a.incident_id = i.incident_id)"
+    ),
+    "a wrong count of alerts": (
+        "SELECT i.incident_id FROM incidents i WHERE i.alert_count <> "
+        "(SELECT COUNT(*) FROM grafana_alerts a WHERE a.incident_id = i.incident_id)"
+    ),
+}
