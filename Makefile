@@ -7,6 +7,7 @@ VENV ?= .venv
 RUN_DIR ?= .run
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 600
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -14,7 +15,7 @@ STAMP := $(VENV)/.installed
 export RUN_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench wheel clean
+.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench fuzz wheel clean
 
 help: ## Show this list
 	@echo "Observer: alerts become incidents that people handle in Slack."
@@ -54,6 +55,12 @@ format: $(STAMP) ## Format the code and repair what can be repaired
 
 bench: $(STAMP) ## Measure how many alerts per second are recorded on this machine
 	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+fuzz: $(STAMP) ## Fuzz parsers and HTTP surface, by strategies and by coverage, FUZZ_SECONDS (600) each
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	@for engine in hypothesis atheris; do for target in parsers surface; do \
+	    $(BIN)/python -m tests.fuzz $$target --engine $$engine --seconds $(FUZZ_SECONDS) || exit 1; \
+	done; done
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist
