@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from db.columns import JsonText, cut, cut_bytes, to_json
+from db.columns import cut, cut_bytes, to_json
 from db.database import Transaction
 from db.model.alert import AlertState
 from db.model.grouping import Recorded
@@ -41,7 +41,7 @@ def insert_all(tx: Transaction, recorded: Sequence[tuple[Recorded, int, datetime
                 "message": cut_bytes(alert.summary or alert.reason),
                 "labels": to_json(dict(alert.labels)),
                 "annotations": to_json(dict(alert.annotations)),
-                "raw_payload": JsonText(alert.raw),
+                "raw_payload": alert.raw,
             }
         )
     tx.insert_many(query("alerts", "insert"), rows)

@@ -127,7 +127,7 @@ def test_a_wire_that_breaks_before_the_first_statement_costs_nothing(
 ) -> None:
     with through(wire, db_url) as pool:
         pool.transact(lambda tx: tx.rows(sql("SELECT 1")))
-        wire.cut_before(lambda text: text.strip().upper().startswith("BEGIN"))
+        wire.cut_before(lambda text: text.strip().upper().startswith("INSERT"))
         pool.transact(lambda tx: tx.execute(ADD, {"name": "fact"}))
     assert wire.cuts == 1
     assert facts(database) == ["fact"]

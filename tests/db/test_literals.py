@@ -1,0 +1,107 @@
+"""Values in statements: whatever they hold, the server reads what was written, and nothing leaves its literal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db import literals
+from db.columns import from_json, to_json
+from db.database import Database, Transaction
+from db.queries import Query
+from tests.strategies import unhurried
+
+ECHO = Query("echo", "What the server understood.", "SELECT %(value)s AS value")
+ADD = "INSERT INTO things (id, name) VALUES (%(id)s, %(name)s)"
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+class Colour(StrEnum):
+    """An enumeration of texts."""
+
+    RED = "r'd"
+
+
+@unhurried
+@given(ANY_TEXT)
+def test_a_text_never_leaves_its_literal(text: str) -> None:
+    literal = literals.text_literal(text)
+    inside = literal[1:-1]
+    assert literal[0] == literal[-1] == "'"
+    assert "'" not in inside.replace("\\\\", "").replace("\\'", "")
+
+
+def test_the_server_reads_what_was_written(database: Database) -> None:
+    every = "".join(map(chr, range(0x800))) + "한국어 🔥 \u2028\uffff"
+    texts = ["", "'", "\\", "\\'", "';-- ", "%s %(value)s %%", "\x00\x1a\r\n", every, *every[:256]]
+    dice = bytes(range(256))
+
+    def work(tx: Transaction) -> None:
+        for value in [*texts, dice, b"", 7, -1, 2**63]:
+            for row in (tx.row(ECHO, {"value": value}), {"value": tx.lines(ECHO, {"value": value})[0][0]}):
+                assert row is not None
+                assert row["value"] == value
+        tx.execute(Query("make", "A table.", "CREATE TEMPORARY TABLE said (text LONGTEXT, data LONGBLOB)"))
+        add = Query("add", "Rows.", "INSERT INTO said (text, data) VALUES (%(text)s, %(data)s)")
+        tx.insert_many(add, [{"text": text, "data": text.encode()} for text in texts])
+        for row in tx.rows(Query("all", "Everything.", "SELECT text, data FROM said")):
+            assert row["text"].encode() == row["data"]
+            texts.remove(row["text"])
+
+    database.transact(work)
+    assert texts == []
+
+
+def test_a_json_text_is_read_as_it_was_written(database: Database) -> None:
+    nasty = {"'": "\\", "a\\'b": 'x"y', "line\nbreak": "\x00\x1a", "%s": "한국어 🔥", "--": "/* ; */"}
+    document = Query("document", "A document.", "SELECT %(value)s AS value")
+    assert database.transact(lambda tx: tx.documents(document, {"value": to_json(nasty)})) == [nasty]
+    assert from_json(to_json(nasty)) == nasty
+
+
+def test_times_are_kept_in_utc() -> None:
+    moment = datetime(2026, 11, 20, 8, 0, 0, 120, UTC)
+    assert literals.literal(moment) == "'2026-11-20 08:00:00.000120'"
+    assert literals.literal(moment.astimezone(timezone(timedelta(hours=9)))) == literals.literal(moment)
+    assert literals.literal(moment.replace(microsecond=0)) == "'2026-11-20 08:00:00.000000'"
+    with pytest.raises(ValueError, match="naive"):
+        literals.literal(moment.replace(tzinfo=None))
+
+
+def test_other_values_are_written_as_what_they_are() -> None:
+    values = [True, False, None, 3, 1.5, 1e300, Colour.RED, ["a", 1], ()]
+    written = ["1", "0", "NULL", "3", "1.5e0", "1e+300", "'r\\'d'", "('a',1)", "()"]
+    assert [literals.literal(value) for value in values] == written
+    assert literals.literal(object()) is None
+    with pytest.raises(ValueError, match="nan"):
+        literals.literal(float("nan"))
+
+
+def test_rows_of_an_insert_are_written_once_each_and_in_order() -> None:
+    rows = [{"id": number, "name": "x" * 300_000} for number in range(8)]
+    statements = list(literals.insert(ADD).statements(rows))
+    assert [statement.count("x'") for statement in statements] == [3, 3, 2]
+    assert all(statement.startswith("INSERT INTO things (id, name) VALUES (") for statement in statements)
+    assert list(literals.insert(ADD + " ON DUPLICATE KEY UPDATE name = VALUES(name)").statements(rows[:1]))[0].endswith(
+        "x') ON DUPLICATE KEY UPDATE name = VALUES(name)"
+    )
+    assert list(literals.insert(ADD).statements([])) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["INSERT INTO things (at) VALUES (NOW(6))", "INSERT INTO things (a, b) VALUES (%(a)s, 1)", "SELECT %(a)s",
+     ADD + " ON DUPLICATE KEY UPDATE name = %(name)s"],
+)  # fmt: skip
+def test_an_insert_of_many_rows_has_placeholders_only(sql: str) -> None:
+    with pytest.raises(ValueError, match="placeholders only"):
+        literals.insert(sql)
+
+
+def test_what_cannot_be_written_is_an_error_and_no_text() -> None:
+    with pytest.raises(TypeError, match="object"):
+        list(literals.insert(ADD).statements([{"id": 1, "name": object()}]))
