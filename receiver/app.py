@@ -22,7 +22,7 @@ from db.env import Env
 from db.errors import RecordError, SchemaError
 from db.migrate import migrate, schema_state
 from db.settings import DatabaseSettings
-from receiver.collector import WRITERS, Collector
+from receiver.collector import LONE_REQUESTS, WRITERS, Collector
 from receiver.health import Health
 from receiver.settings import ReceiverSettings
 from receiver.sources.reading import read_alertmanager, read_grafana
@@ -33,11 +33,8 @@ _log = logging.getLogger(__name__)
 START_SECONDS = 3.0
 """How long the start waits for the database; without it the program serves `/health` and answers webhooks with 503."""
 
-WEBHOOK_THREADS = 32
-"""Webhooks read at once. Most of them wait for a writer, which records all that wait in one transaction."""
-
-LONE_WEBHOOKS = 8
-"""Webhooks that are recorded in transactions of their own at once: blind alerts, tests, large bodies."""
+WEBHOOK_THREADS = 4
+"""Webhooks at once that are read in a thread because they are large, or kept although they cannot be read."""
 
 BACKGROUND_THREADS = 6
 """Delivery workers, health and housekeeping that use the same pool as the webhooks."""
@@ -75,7 +72,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     # wait for a database that restarts, because Grafana comes again only after group_interval (5 minutes).
     background = Database(
         settings.database,
-        pool_size=WRITERS + LONE_WEBHOOKS + BACKGROUND_THREADS,
+        pool_size=WRITERS + LONE_REQUESTS + WEBHOOK_THREADS + BACKGROUND_THREADS,
         statement_seconds=10.0,
         lock_seconds=5,
         patience_seconds=8.0,
@@ -92,7 +89,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
     bot = build_bot(settings.bot, interactive=interactive, background=background, policy=policy, clock=clock)
     health = Health(background, bot.report, _version())
-    collector = Collector(background, policy)
+    collector = Collector(background, policy, recorded=bot.wake)
     limiter = anyio.CapacityLimiter(WEBHOOK_THREADS)
 
     def webhook(source: str) -> Webhook:
@@ -105,7 +102,6 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             collector=collector,
             clock=clock,
             limiter=limiter,
-            recorded=bot.wake,
             max_body_bytes=settings.receiver.max_body_bytes,
         )
 

@@ -1,16 +1,20 @@
 """Lets requests that wait share a transaction: what arrives while one is written makes up the next.
 
 Each request is still answered only after the commit it is part of. A request that makes the shared transaction fail
-does not fail the others: they are then recorded one by one.
+does not fail the others: they are then recorded one by one. Requests wait on the event loop and need no thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import anyio
+import anyio.to_thread
 
 from db.database import Database
 from db.errors import Conflict, DatabaseAway, OutcomeUnknown
@@ -21,6 +25,7 @@ from db.transactions.ingest import Arrival
 _log = logging.getLogger(__name__)
 
 Answer = dict[str, object]
+Waiting = tuple[Arrival, "asyncio.Future[Answer]"]
 
 _NOT_ITS_FAULT = (DatabaseAway, OutcomeUnknown, Conflict)
 """Errors that each of them would have met alone."""
@@ -31,19 +36,29 @@ WRITERS = 2
 MOST_TOGETHER = 32
 """Requests in one transaction: enough to share its cost, few enough to let go of their locks soon."""
 
+MOST_ALERTS = 1_000
+"""Alerts in one transaction of several requests, for the same reason."""
+
+LONE_REQUESTS = 8
+"""Requests that are recorded in transactions of their own at once: blind alerts, tests, large bodies."""
 
 LONGEST_WAIT_SECONDS = 25.0
 """Grafana gives up after 30 seconds, and should rather be told to send again."""
 
 
 class Collector:
-    """Takes requests from any thread and records them in a few; `start` it before, `stop` it after use."""
+    """Takes requests on the event loop and records them in a few threads; `start` it before, `stop` it after use.
 
-    def __init__(self, database: Database, policy: Policy) -> None:
+    `recorded` is called after a commit, in the thread that made it: there may be something to tell.
+    """
+
+    def __init__(self, database: Database, policy: Policy, recorded: Callable[[], None]) -> None:
         self._database = database
         self._policy = policy
-        self._waiting: queue.SimpleQueue[tuple[Arrival, Future[Answer]] | None] = queue.SimpleQueue()
+        self._recorded = recorded
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._lone = anyio.CapacityLimiter(LONE_REQUESTS)
         self._stopped = False
 
     def start(self) -> None:
@@ -54,7 +69,7 @@ class Collector:
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """Record what is waiting, then stop; what comes later is recorded by its own thread."""
+        """Record what is waiting, then stop; what comes later is recorded by a thread of its own."""
         self._stopped = True
         for _ in self._threads:
             self._waiting.put(None)
@@ -66,21 +81,23 @@ class Collector:
         """How many requests wait for a writer."""
         return self._waiting.qsize()
 
-    def record(self, arrival: Arrival) -> Answer:
+    async def record(self, arrival: Arrival) -> Answer:
         """Record one request, perhaps together with others; its answer. Raises what `record_delivery` raises."""
         if self._stopped or not arrival.can_share():
-            return self._alone(arrival)
-        future: Future[Answer] = Future()
+            return await anyio.to_thread.run_sync(self._alone, arrival, limiter=self._lone)
+        future = asyncio.get_running_loop().create_future()
         self._waiting.put((arrival, future))
         try:
-            return future.result(LONGEST_WAIT_SECONDS)
+            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                return await future
         except TimeoutError as error:  # it may still be recorded; the source sends again, which does no harm
             raise DatabaseAway("no writer came to it in time") from error
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch = [first]
-            while len(batch) < MOST_TOGETHER:
+            alerts = len(first[0].reading.alerts)
+            while len(batch) < MOST_TOGETHER and alerts < MOST_ALERTS:
                 try:
                     another = self._waiting.get_nowait()
                 except queue.Empty:
@@ -89,34 +106,35 @@ class Collector:
                     self._waiting.put(None)  # for the end of this loop
                     break
                 batch.append(another)
+                alerts += len(another[0].reading.alerts)
             self._record(batch)
 
-    def _record(self, batch: Sequence[tuple[Arrival, Future[Answer]]]) -> None:
+    def _record(self, batch: Sequence[Waiting]) -> None:
         try:
             answers = self._together([arrival for arrival, _ in batch])
         except _NOT_ITS_FAULT as error:
             # When the database is away, those that came meanwhile need not wait for an attempt of their own.
             meanwhile = self._all_that_wait() if isinstance(error, DatabaseAway) else []
-            for _, future in [*batch, *meanwhile]:
-                future.set_exception(error)
+            _tell([(future, error) for _, future in [*batch, *meanwhile]])
         except Exception as error:
             if len(batch) == 1:
-                batch[0][1].set_exception(error)
+                _tell([(batch[0][1], error)])
                 return
             _log.warning("recording one by one", extra={"error": type(error).__name__, "requests": len(batch)})
             for one in batch:
                 self._record([one])
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                future.set_result(answer)
+            _tell([(future, answer) for (_, future), answer in zip(batch, answers, strict=True)])
 
     def _together(self, arrivals: Sequence[Arrival]) -> list[Answer]:
         if len(arrivals) == 1:
             return [self._alone(arrivals[0])]
-        return ingest.record_together(self._database, arrivals, self._policy)
+        answers = ingest.record_together(self._database, arrivals, self._policy)
+        self._recorded()
+        return answers
 
-    def _all_that_wait(self) -> list[tuple[Arrival, Future[Answer]]]:
-        waiting: list[tuple[Arrival, Future[Answer]]] = []
+    def _all_that_wait(self) -> list[Waiting]:
+        waiting: list[Waiting] = []
         while True:
             try:
                 one = self._waiting.get_nowait()
@@ -129,4 +147,22 @@ class Collector:
 
     def _alone(self, arrival: Arrival) -> Answer:
         delivery = arrival.delivery
-        return ingest.record_delivery(self._database, delivery, arrival.reading, self._policy, delivery.received_at)
+        answer = ingest.record_delivery(self._database, delivery, arrival.reading, self._policy, delivery.received_at)
+        self._recorded()
+        return answer
+
+
+def _tell(outcomes: Sequence[tuple[asyncio.Future[Answer], Answer | Exception]]) -> None:
+    """Wake the event loop once for all that were recorded together."""
+    with suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
+        outcomes[0][0].get_loop().call_soon_threadsafe(_settle, outcomes)
+
+
+def _settle(outcomes: Sequence[tuple[asyncio.Future[Answer], Answer | Exception]]) -> None:
+    for future, outcome in outcomes:
+        if future.done():  # nobody waits for it any more
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
