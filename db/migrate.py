@@ -131,6 +131,7 @@ def _state(tx: Transaction, wanted: Sequence[Migration]) -> SchemaState:
 
 def _apply(tx: Transaction, step: Migration) -> None:
     tx.execute(_BEGIN, {"version": step.version, "name": step.name, "checksum": step.checksum})
+    tx.execute(_COMMIT)  # what a migration does to tables is kept at once; that it was begun has to be, too
     for statement in step.statements:
         try:
             tx.execute(Query(step.name, "A statement of a migration.", statement))
@@ -168,6 +169,7 @@ _BEGIN = Query(
     "VALUES (%(version)s, %(name)s, %(checksum)s, UTC_TIMESTAMP(6)) "
     "ON DUPLICATE KEY UPDATE name = VALUES(name), checksum = VALUES(checksum), started_at = VALUES(started_at)",
 )
+_COMMIT = Query("commit", "Keep what was written so far.", "COMMIT")
 _FINISH = Query(
     "finish",
     "Say that a migration is done.",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from db.columns import cut, cut_bytes, from_json, to_json
+from db.columns import cut, cut_bytes, from_json, from_time, to_json
 from db.database import Row, Transaction
 from db.model.alert import Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
@@ -33,9 +33,17 @@ def open_and_last_of_keys(
     """The open incident of each key that has one, and the newest of each key that ever had one."""
     if not keys:
         return {}, {}
-    rows = tx.rows(query("incidents", "open_and_last_of_keys"), {"keys": list(keys)})
-    found = sorted((_incident(row) for row in rows), key=lambda incident: incident.number)
-    return {one.key: one for one in found if one.is_open}, {one.key: one for one in found}
+    opened: dict[IncidentKey, Incident] = {}
+    last: dict[IncidentKey, Incident] = {}
+    for document, is_outdated in tx.lines(query("incidents", "open_documents"), {"keys": list(keys)}):
+        incident = _incident(from_json(document))
+        opened[incident.key] = incident
+        if not is_outdated:
+            last[incident.key] = incident
+    if others := [key for key in keys if key not in last]:
+        for incident in map(_incident, tx.rows(query("incidents", "last_of_keys"), {"keys": others})):
+            last[incident.key] = incident
+    return opened, last
 
 
 def open_of_rules(tx: Transaction, rules: Iterable[str]) -> list[Incident]:
@@ -69,24 +77,34 @@ def find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
     return _incident(row) if row else None
 
 
-def insert(tx: Transaction, incidents: Sequence[Incident], now: datetime) -> None:
-    """Add incidents; the record gives them their numbers."""
-    tx.insert_many(query("incidents", "insert"), [_columns(incident) | {"created_at": now} for incident in incidents])
-
-
-def touch(tx: Transaction, incidents: Sequence[Incident]) -> None:
-    """Write when incidents were heard of last, and their counts of instances."""
-    columns = ("number", "last_seen_at", "instances_total", "instances_firing", "blind_firing")
+def insert(
+    tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]
+) -> None:
+    """Add incidents; the record gives them their numbers. `recorded` says how many alerts are recorded with them."""
     rows = [
-        (i.number, i.last_seen_at, i.instances_total, i.instances_firing, i.blind_firing)
+        _columns(incident) | {"created_at": now, "recorded": recorded.get(incident.incident_id, 0)}
+        for incident in incidents
+    ]
+    tx.insert_many(query("incidents", "insert"), rows)
+
+
+def touch(tx: Transaction, incidents: Sequence[Incident], recorded: Mapping[IncidentId, int]) -> None:
+    """Write when incidents were heard of last, their counts of instances, and `recorded` more alerts."""
+    columns = ("number", "last_seen_at", "instances_total", "instances_firing", "blind_firing", "recorded")
+    rows = [
+        (
+            i.number, i.last_seen_at, i.instances_total, i.instances_firing, i.blind_firing,
+            recorded.get(i.incident_id, 0),
+        )
         for i in incidents
     ]  # fmt: skip
     tx.update_many(query("incidents", "touch"), rows, columns)
 
 
-def update(tx: Transaction, incident: Incident, was: int) -> bool:
-    """Write a visible change; whether the incident still had the version `was`, on which it was decided."""
-    return tx.execute(query("incidents", "update"), _columns(incident) | {"was": was}) == 1
+def update(tx: Transaction, incident: Incident, was: int, recorded: int = 0) -> bool:
+    """Write a visible change and `recorded` more alerts; whether the incident still had the version `was`, on which
+    it was decided."""
+    return tx.execute(query("incidents", "update"), _columns(incident) | {"was": was, "recorded": recorded}) == 1
 
 
 def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:
@@ -170,9 +188,9 @@ def _incident(row: Row) -> Incident:
         service_category=row["service_category"],
         source=row["source"],
         channel=row["channel"],
-        start_time=row["start_time"],
-        first_seen_at=row["first_seen_at"],
-        last_seen_at=row["last_seen_at"],
+        start_time=from_time(row["start_time"]),
+        first_seen_at=from_time(row["first_seen_at"]),
+        last_seen_at=from_time(row["last_seen_at"]),
         alert_count=int(row["alert_count"]),
         instances_total=int(row["instances_total"]),
         instances_firing=int(row["instances_firing"]),
@@ -181,13 +199,13 @@ def _incident(row: Row) -> Incident:
         last_values=row["last_values"],
         links=Links(**from_json(row["links"])),
         owner=actor("owner"),
-        acknowledged_time=row["acknowledged_time"],
-        resolved_time=row["resolved_time"],
+        acknowledged_time=from_time(row["acknowledged_time"]),
+        resolved_time=from_time(row["resolved_time"]),
         resolved_by=actor("resolved_by"),
         action_taken=row["action_taken"] or "",
         root_cause=row["root_cause"] or "",
         last_change=row["last_change"],
-        last_change_at=row["last_change_at"],
+        last_change_at=from_time(row["last_change_at"]),
         last_change_by=actor("last_change_by"),
         version=int(row["version"]),
     )

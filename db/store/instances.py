@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from db.columns import cut, from_json, to_json
+from db.columns import cut, from_json, from_time, to_json
 from db.database import Row, Transaction
 from db.model.alert import AlertKind, AlertState
 from db.model.grouping import InstanceName
@@ -21,6 +21,15 @@ def current(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Iterable
         return {}
     rows = tx.rows(query("instances", "current"), {"keys": list(keys), "fingerprints": wanted})
     return {(instance.key, instance.fingerprint): instance for instance in map(_instance, rows)}
+
+
+def of_names(tx: Transaction, names: Iterable[InstanceName]) -> dict[InstanceName, Instance]:
+    """What is known of these fingerprints, each under its key; for very many the same as `current` and far cheaper."""
+    wanted = sorted({(key, cut(fingerprint, 64)) for key, fingerprint in names})
+    if not wanted:
+        return {}
+    found = tx.documents(query("instances", "of_names"), {"names": to_json(wanted)})
+    return {(instance.key, instance.fingerprint): instance for instance in map(_instance, found)}
 
 
 def of_incidents(
@@ -84,9 +93,9 @@ def _instance(row: Row) -> Instance:
         fingerprint=row["fingerprint"],
         kind=AlertKind(row["kind"]),
         state=AlertState(row["state"]),
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
-        heard_at=row["heard_at"],
+        starts_at=from_time(row["starts_at"]),
+        ends_at=from_time(row["ends_at"]),
+        heard_at=from_time(row["heard_at"]),
         labels=from_json(row["labels"]),
         first_values=row["first_values"],
         last_values=row["last_values"],

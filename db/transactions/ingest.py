@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from db.errors import Duplicate
 from db.model import grouping
 from db.model.alert import Alert, AlertKind, Reading, Rejected
 from db.model.delivery import Delivery, DeliveryOutcome, pack
-from db.model.grouping import Keyed, Known, Meaning, Plan
+from db.model.grouping import InstanceName, Keyed, Known, Meaning, Plan
 from db.model.identity import IncidentId, IncidentKey
 from db.model.incident import EventKind
 from db.model.message import test_key
@@ -41,7 +42,7 @@ def record_delivery(
         possible += [instance.key for instance in instances.of_rules(tx, rules, _fingerprints(ordered.blind))]
         keys = sorted({keyed.key for keyed in (*ordered.keyed, *ordered.blind)} | set(possible))
         incidents.lock_keys(tx, keys)
-        known = _known(tx, keys, _fingerprints((*ordered.keyed, *ordered.blind)))
+        known = _known(tx, keys, _names(ordered.keyed), blind=_fingerprints(ordered.blind))
         targets = [(keyed, keyed.key) for keyed in ordered.keyed]
         targets += _blind_targets(tx, ordered.blind, known, frozenset(keys), policy, now)
         decided = grouping.plan(targets, known, policy, now, source_name=reading.source, truncated=reading.truncated)
@@ -91,6 +92,7 @@ def record_together(
     ordered = [grouping.sort(arrival.reading, policy) for arrival in arrivals]
     everything = [keyed for one in ordered for keyed in one.keyed]
     keys = sorted({keyed.key for keyed in everything})
+    names = _names(everything)
     runs = 0
 
     def work(tx: Transaction) -> list[dict[str, object]]:
@@ -102,7 +104,7 @@ def record_together(
             if len(answers) == len(arrivals):
                 return answers
         incidents.lock_keys(tx, keys)
-        at_first = known = _known(tx, keys, _fingerprints(everything))
+        at_first = known = _known(tx, keys, names)
         plans: list[Plan] = []
         for arrival, one in zip(arrivals, ordered, strict=True):
             decided = grouping.plan(
@@ -160,14 +162,21 @@ def _fingerprints(keyed: Sequence[Keyed]) -> list[str]:
     return [entry.alert.fingerprint for entry in keyed]
 
 
+def _names(keyed: Sequence[Keyed]) -> list[InstanceName]:
+    return [(entry.key, entry.alert.fingerprint) for entry in keyed]
+
+
 def _problem(rejected: Sequence[Rejected]) -> str:
     return "\n".join(f"{part.path}: {part.reason}" for part in rejected)
 
 
-def _known(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Sequence[str]) -> Known:
-    """What the record knows, read after the keys were locked."""
+def _known(
+    tx: Transaction, keys: Sequence[IncidentKey], names: Sequence[InstanceName], blind: Sequence[str] = ()
+) -> Known:
+    """What the record knows, read after the keys were locked: of the instances with these names, and of the blind
+    fingerprints under any of the keys."""
     opened, last = incidents.open_and_last_of_keys(tx, keys)
-    members = instances.current(tx, keys, fingerprints)
+    members = instances.of_names(tx, names) | instances.current(tx, keys, blind)
     at_hand = {incident.incident_id for incident in (*opened.values(), *last.values())}
     older = {instance.incident_id for instance in members.values()} - at_hand
     targets = {key: incident.incident_id for key, incident in {**last, **opened}.items()}
@@ -204,15 +213,17 @@ def _blind_targets(
 
 
 def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
-    """Write all of a plan but its alerts; `known` is what it was decided on."""
+    """Write all of a plan but its alerts, which it counts; `known` is what it was decided on."""
     versions = {one.incident_id: one.version for one in (*known.closed.values(), *known.last.values())}
     versions |= {one.incident_id: one.version for one in known.open.values()}
+    recorded = Counter(entry.incident_id for entry in decided.recorded)
     # What resolves makes room for what opens: at no moment has a key two open incidents.
     for incident in sorted(decided.changed, key=lambda one: one.is_open):
         # Cannot lose the race of versions: the key's row is locked.
-        incidents.update(tx, incident, versions[incident.incident_id])
-    incidents.insert(tx, decided.opened, now)  # in the order they opened, which is that of their numbers
-    incidents.touch(tx, decided.touched)
+        name = incident.incident_id
+        incidents.update(tx, incident, versions[name], recorded[name])
+    incidents.insert(tx, decided.opened, now, recorded)  # in the order they opened, which is that of their numbers
+    incidents.touch(tx, decided.touched, recorded)
     instances.write(tx, decided.instances)
     instances.supersede(tx, decided.superseded)  # after writing, which makes rows current
     timeline.append(tx, decided.events)

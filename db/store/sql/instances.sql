@@ -3,6 +3,22 @@
 SELECT * FROM incident_instances
 WHERE incident_key IN %(keys)s AND fingerprint IN %(fingerprints)s AND is_current = 1
 
+-- name: of_names
+-- What is known of these pairs of key and fingerprint, as JSON documents; each pair is one look into the index.
+SELECT JSON_OBJECT(
+    'incident_id', incident_id, 'incident_key', incident_instances.incident_key,
+    'fingerprint', incident_instances.fingerprint, 'kind', kind, 'state', state, 'starts_at', starts_at,
+    'ends_at', ends_at, 'heard_at', heard_at, 'labels', labels, 'first_values', first_values, 'last_values', last_values
+)
+FROM JSON_TABLE(%(names)s, '$[*]' COLUMNS (
+    incident_key VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
+    fingerprint VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]'
+)) AS wanted
+STRAIGHT_JOIN incident_instances
+ON incident_instances.incident_key = wanted.incident_key
+AND incident_instances.fingerprint = wanted.fingerprint
+AND incident_instances.is_current = 1
+
 -- name: of_incidents
 -- What is known of these fingerprints in these incidents.
 SELECT * FROM incident_instances WHERE incident_id IN %(ids)s AND fingerprint IN %(fingerprints)s

@@ -1,0 +1,10 @@
+-- The application counts the alerts it records itself, once per statement: counting each row costs a third of a storm.
+
+DROP TRIGGER IF EXISTS trg_update_alert_count_on_insert
+-- next
+
+-- Counts for everybody else; a session that sets @observer_counts says that it adds the alerts it inserts itself.
+CREATE TRIGGER trg_update_alert_count_on_insert AFTER INSERT ON grafana_alerts FOR EACH ROW
+    IF @observer_counts IS NULL THEN
+        UPDATE incidents SET alert_count = alert_count + 1 WHERE incident_id = NEW.incident_id;
+    END IF
