@@ -97,13 +97,19 @@ def build_bot(
     policy: Policy,
     clock: Callable[[], datetime],
     chores: Mapping[str, Callable[[], float]] | None = None,
+    slack_called: Callable[[str, str], None] = lambda method, outcome: None,
 ) -> Bot:
     """Join the bot's parts; nothing is called before `start`.
 
     `chores` are further things that happen by themselves, by name: each is called again and again in a thread of its
-    own, and says how many seconds to wait before the next time.
+    own, and says how many seconds to wait before the next time. `slack_called` is told of every call of Slack's Web
+    API: the method, and `sent`, `ratelimited`, `unreachable`, `rejected` or `unclear`.
     """
-    slack = Slack(settings.token, settings.api_url)
+    slack = Slack(
+        settings.token,
+        settings.api_url,
+        lambda method, outcome: slack_called(method, type(outcome).__name__.lower()),
+    )
     reports = Reports()
     words = words_for(settings.language)
     delivery = Delivery(database=background, slack=slack, reports=reports, render=_renderer(words), clock=clock)

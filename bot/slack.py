@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 import urllib.error
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -89,6 +89,9 @@ class Unclear:
 
 Outcome = Sent | RateLimited | Unreachable | Rejected | Unclear
 
+Called = Callable[[str, Outcome], None]
+"""Told of every call: the method and what came of it."""
+
 _READS = frozenset({"auth.test", "conversations.history", "conversations.list"})
 """Methods that take their arguments from the query; only methods that write take JSON."""
 
@@ -111,7 +114,8 @@ _CONFIGURATION = frozenset({
 class Slack:
     """Slack's Web API as Observer uses it. One client per thread is not needed: WebClient keeps no connection."""
 
-    def __init__(self, token: str, api_url: str) -> None:
+    def __init__(self, token: str, api_url: str, called: Called = lambda method, outcome: None) -> None:
+        self._called = called
         self._client = WebClient(token=token, base_url=api_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
         self._quick = WebClient(token=token, base_url=api_url, timeout=CLICK_TIMEOUT_SECONDS, retry_handlers=[])
 
@@ -221,6 +225,11 @@ class Slack:
         return Rejected(f"http_{answer.status_code}", Trouble.OTHER, answer.body[:100])
 
     def _call(self, method: str, arguments: Mapping[str, Any], *, quick: bool = False) -> Outcome:
+        outcome = self._ask(method, arguments, quick=quick)
+        self._called(method, outcome)
+        return outcome
+
+    def _ask(self, method: str, arguments: Mapping[str, Any], *, quick: bool) -> Outcome:
         client = self._quick if quick else self._client
         try:
             if method in _READS:

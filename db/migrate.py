@@ -3,7 +3,8 @@
 Rules of a migration file:
 * its name is `NNNN_words.sql`, its statements are separated by lines `-- next`;
 * MySQL commits every DDL statement by itself, so a file can be half done when a process dies. Each statement is
-  therefore safe to repeat (`IF NOT EXISTS`, `DROP ... IF EXISTS` first), and an unfinished file runs again whole;
+  therefore safe to repeat (`IF NOT EXISTS`, `DROP ... IF EXISTS` first), and an unfinished file runs again whole; an
+  ALTER TABLE that does exactly one thing is passed over when that is done (MySQL has no ADD COLUMN IF NOT EXISTS);
 * a file that has been released is never edited: its checksum is kept and compared.
 """
 
@@ -136,6 +137,8 @@ def _apply(tx: Transaction, step: Migration) -> None:
         try:
             tx.execute(Query(step.name, "A statement of a migration.", statement))
         except (RecordError, pymysql.err.MySQLError) as error:
+            if _is_done_already(statement, error):
+                continue
             if server_code(error) in (1142, 1227, 1419):
                 raise SchemaError(
                     "The user of the database may not create tables, or triggers while binary logging is on. Let an "
@@ -145,6 +148,19 @@ def _apply(tx: Transaction, step: Migration) -> None:
             raise
     tx.execute(_FINISH, {"version": step.version})
 
+
+def _is_done_already(statement: str, error: BaseException) -> bool:
+    """Whether an ALTER TABLE failed only because an earlier run of the same file did it."""
+    if not _ALTER.match(statement):
+        return False
+    cause = error.__cause__ if isinstance(error, RecordError) else error
+    text = str(cause.args[1]) if cause is not None and len(cause.args) > 1 else ""
+    return server_code(error) in _ALREADY or (server_code(error) == 1005 and "errno: 121 " in text)
+
+
+_ALTER = re.compile(r"(?:--.*\n|\s)*ALTER\s+TABLE\s", re.IGNORECASE)
+_ALREADY = (1060, 1061, 1091, 1826)
+"""Duplicate column, duplicate key name, nothing of that name to drop, duplicate foreign key (MariaDB: 1005)."""
 
 _GET_LOCK = Query("get_lock", "One process migrates at a time.", "SELECT GET_LOCK(%(name)s, %(seconds)s) AS got")
 _RELEASE_LOCK = Query("release_lock", "The next one may migrate.", "SELECT RELEASE_LOCK(%(name)s) AS freed")

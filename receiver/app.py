@@ -21,9 +21,12 @@ from db.database import Database
 from db.env import Env
 from db.errors import RecordError, SchemaError
 from db.migrate import migrate, schema_state
+from db.model.alert import Reading
 from db.settings import DatabaseSettings
 from receiver.collector import LONE_REQUESTS, WRITERS, Collector
 from receiver.health import Health
+from receiver.metrics import Metrics, MetricsEndpoint
+from receiver.pull.worker import Notices, Reconciler
 from receiver.settings import ReceiverSettings
 from receiver.sources.reading import read_alertmanager, read_grafana
 from receiver.webhooks import Webhook
@@ -36,8 +39,8 @@ START_SECONDS = 3.0
 WEBHOOK_THREADS = 4
 """Webhooks at once that are read in a thread because they are large, or kept although they cannot be read."""
 
-BACKGROUND_THREADS = 6
-"""Delivery workers, health and housekeeping that use the same pool as the webhooks."""
+BACKGROUND_THREADS = 9
+"""Delivery workers, health, metrics, reconciliation and housekeeping that use the same pool as the webhooks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +90,32 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         work_seconds=1.4,
     )
     policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
-    bot = build_bot(settings.bot, interactive=interactive, background=background, policy=policy, clock=clock)
-    health = Health(background, bot.report, _version())
-    collector = Collector(background, policy, recorded=bot.wake)
+    metrics = Metrics()
+    # The reconcilers are chores of the bot, and wake it: what it is called is known only once it is built.
+    notices = Notices(lambda: bot.wake(), metrics.found_by_reconciliation, metrics.pull_failed)
+    reconcilers = [
+        Reconciler(source, database=background, policy=policy, notices=notices) for source in settings.receiver.sources
+    ]
+    for reconciler in reconcilers:
+        metrics.expect_source(reconciler.source)
+    bot = build_bot(
+        settings.bot,
+        interactive=interactive,
+        background=background,
+        policy=policy,
+        clock=clock,
+        chores={f"reconcile-{reconciler.source}": reconciler.turn for reconciler in reconcilers},
+        slack_called=metrics.slack_called,
+    )
+    health = Health(background, bot.report, _version(), [reconciler.source for reconciler in reconcilers])
+    collector = Collector(background, policy, recorded=bot.wake, batch=metrics.batch.observe)
+    metrics.queue.set_function(collector.waiting)
+    scrape = MetricsEndpoint(metrics, background, clock)
     limiter = anyio.CapacityLimiter(WEBHOOK_THREADS)
+
+    def heard(reading: Reading) -> None:
+        for reconciler in reconcilers:
+            reconciler.heard(reading)
 
     def webhook(source: str) -> Webhook:
         grafana = source == "grafana"
@@ -102,6 +127,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             collector=collector,
             clock=clock,
             limiter=limiter,
+            heard=heard,
+            meter=metrics.webhook(source),
             max_body_bytes=settings.receiver.max_body_bytes,
         )
 
@@ -131,6 +158,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     routes = [
         Route("/health", health.health, methods=["GET"]),
         Route("/ready", health.ready, methods=["GET"]),
+        Route("/metrics", scrape.__call__, methods=["GET"]),
         Route("/", health.information, methods=["GET"]),
         *(
             Route(f"/webhook/{source}{slash}", webhook(source).__call__, methods=["POST", "PUT"])

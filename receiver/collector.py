@@ -52,8 +52,15 @@ class Collector:
     `recorded` is called after a commit, in the thread that made it: there may be something to tell.
     """
 
-    def __init__(self, database: Database, policy: Policy, recorded: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        recorded: Callable[[], None],
+        batch: Callable[[int], None] = lambda requests: None,
+    ) -> None:
         self._database = database
+        self._batch = batch  # told how many requests share a transaction
         self._policy = policy
         self._recorded = recorded
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
@@ -110,6 +117,7 @@ class Collector:
             self._record(batch)
 
     def _record(self, batch: Sequence[Waiting]) -> None:
+        self._batch(len(batch))
         try:
             answers = self._together([arrival for arrival, _ in batch])
         except _NOT_ITS_FAULT as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from db.database import Database
 from db.errors import RecordError
 from db.migrate import schema_state
-from db.transactions import telling
+from db.transactions import reconcile, telling
+from db.transactions.reconcile import LookState
 
 Voice = Callable[[], Mapping[str, Any]]
 """What the bot says of itself: whether Slack listens, and which configuration errors it reported."""
@@ -22,8 +23,9 @@ Voice = Callable[[], Mapping[str, Any]]
 class Health:
     """The endpoints `/health`, `/ready` and `/`."""
 
-    def __init__(self, database: Database, voice: Voice, version: str) -> None:
+    def __init__(self, database: Database, voice: Voice, version: str, sources: Sequence[str] = ()) -> None:
         self._database = database
+        self._sources = tuple(sources)  # whose own lists are compared with the record
         self._voice = voice
         self._version = version
         self._limiter = anyio.CapacityLimiter(2)
@@ -33,11 +35,14 @@ class Health:
         return JSONResponse({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:
-        """Ready: the database answers and has the right tables. Slack's problems are shown, and are no reason to stop
-        taking alerts."""
+        """Ready: the database answers and has the right tables. Slack's problems, and those of sources whose lists are
+        read, are shown, and are no reason to stop taking alerts."""
         database = await anyio.to_thread.run_sync(self._look, limiter=self._limiter)
         ready = database["problem"] == ""
+        looks = database.pop("reconciliation", None)
         content = {"status": "ready" if ready else "not ready", "database": database, "slack": dict(self._voice())}
+        if looks is not None:
+            content["reconciliation"] = looks
         return JSONResponse(content, status_code=200 if ready else 503)
 
     async def information(self, request: Request) -> Response:
@@ -53,6 +58,7 @@ class Health:
                     "POST /slack/events": "Slack's clicks, commands and events",
                     "GET /health": "alive",
                     "GET /ready": "database and schema, and what Slack complains about",
+                    "GET /metrics": "metrics for Prometheus",
                 },
                 "slack": dict(self._voice()),
             }
@@ -64,7 +70,14 @@ class Health:
             if state.problem:
                 return {"problem": state.problem, "schema": state.found}
             behind, oldest = telling.backlog(self._database)
+            looks = {source: _told(reconcile.state(self._database, source)) for source in self._sources}
         except RecordError as error:
             return {"problem": f"{type(error).__name__}: {error}"}
         waiting = {"messages": behind, "oldest": oldest.isoformat() if oldest else None}
-        return {"problem": "", "schema": state.found, "waiting_for_slack": waiting}
+        found: dict[str, Any] = {"problem": "", "schema": state.found, "waiting_for_slack": waiting}
+        return found | ({"reconciliation": looks} if looks else {})
+
+
+def _told(state: LookState) -> dict[str, str | None]:
+    """How the looks at a source stand: what is wrong, and when its list was read in full last."""
+    return {"problem": state.problem, "read_at": state.succeeded_at.isoformat() if state.succeeded_at else None}

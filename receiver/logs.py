@@ -55,6 +55,8 @@ def configure(log_format: str) -> None:
     root.setLevel(logging.INFO)
     # What the SDK logs, bodies among it, our own door to Slack logs in one line with ids.
     logging.getLogger("slack_sdk").setLevel(logging.CRITICAL)
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # below that it logs every request
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from db.transactions import ingest
 from db.transactions.ingest import Arrival
 from receiver.auth import Basic, Denied, Hmac, WebhookAuth
 from receiver.collector import Collector
+from receiver.metrics import WebhookMeter
 
 _log = logging.getLogger(__name__)
 
@@ -49,18 +51,25 @@ class Webhook:
     collector: Collector
     clock: Callable[[], datetime]
     limiter: anyio.CapacityLimiter  # of the threads that read large bodies and keep unreadable ones
+    heard: Callable[[Reading], None]  # called after a commit with what was recorded
+    meter: WebhookMeter
     max_body_bytes: int
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; 2xx only after the commit."""
+        began = time.monotonic()
         try:
             return await self._answer(request)
         except BodyTooLarge:
+            self.meter.outcome("too_large")
             _log.warning("webhook body too large", extra={"source": self.source})
             return _problem(413, "body", f"the body is larger than {self.max_body_bytes} bytes", close=True)
         except ClientDisconnect:
+            self.meter.outcome("gone")
             _log.warning("webhook sender went away", extra={"source": self.source})
             return _problem(400, "body", "the sender went away before the body was complete")
+        finally:
+            self.meter.took(time.monotonic() - began)
 
     async def _answer(self, request: Request) -> Response:
         length = request.headers.get("content-length", "")
@@ -75,6 +84,7 @@ class Webhook:
             return denied
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding not in ("identity", ""):
+            self.meter.outcome("encoding")
             return _problem(415, "Content-Encoding", f"{encoding[:40]!r} is not supported; send the body as it is")
         delivery = Delivery(
             request_id=secrets.token_bytes(16),
@@ -89,6 +99,7 @@ class Webhook:
         decision = self.auth.check(request.headers, body, self.clock().timestamp())
         if not isinstance(decision, Denied):
             return None
+        self.meter.outcome("denied")
         _log.warning("webhook denied", extra={"source": self.source, "reason": decision.reason.value})
         response = _problem(401, "Authorization", "missing or wrong credentials", close=True)
         response.headers["WWW-Authenticate"] = 'Basic realm="Observer"' if isinstance(self.auth, Basic) else "Bearer"
@@ -117,11 +128,14 @@ class Webhook:
             answer = await self.collector.record(Arrival(delivery, reading))
         except RecordError as error:
             return self._not_recorded(error)
+        self.heard(reading)
+        self.meter.recorded(reading, answer)
         _log.info("delivery recorded", extra={"source": reading.source, **_figures(answer)})
         return _json({"status": "recorded", **answer})
 
     def _keep_unreadable(self, delivery: Delivery, problem: Unreadable) -> Response:
         number = ingest.record_unreadable(self.database, delivery, Rejected(problem.path, problem.reason))
+        self.meter.outcome("unreadable")
         _log.warning(
             "delivery could not be read",
             extra={"source": self.source, "delivery": number, "path": problem.path, "bytes": len(delivery.body)},
@@ -131,9 +145,12 @@ class Webhook:
     def _not_recorded(self, error: RecordError) -> Response:
         _log.error("delivery not recorded", extra={"source": self.source, "error": type(error).__name__})
         if isinstance(error, TooLarge):
+            self.meter.outcome("too_large")
             return _problem(413, "body", "too large for the database's max_allowed_packet; raise it to 64M")
         if isinstance(error, DatabaseAway | Conflict | OutcomeUnknown | Interrupted | SchemaError):
+            self.meter.outcome("database_away")
             return _problem(503, "database", "the database is away; nothing was recorded, send again", retry=True)
+        self.meter.outcome("failed")
         raise error
 
 

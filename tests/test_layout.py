@@ -55,7 +55,7 @@ def test_every_setting_is_in_the_readme_and_in_the_example_and_the_other_way_rou
 def test_compose_passes_every_setting_on_and_has_no_default_passwords() -> None:
     compose = yaml.safe_load((ROOT / "manifests" / "compose.yaml").read_text("utf-8"))
     passed = set(compose["services"]["observer"]["environment"])
-    assert settings_in_code() - passed == {"HOST", "PORT", "OBSERVER_CONFIG"}
+    assert settings_in_code() - passed == {"HOST", "PORT", "OBSERVER_CONFIG", "RECONCILE_CA_FILE"}
     text = (ROOT / "manifests" / "compose.yaml").read_text("utf-8")
     assert re.findall(r"\$\{\w*(?:PASSWORD|TOKEN|SECRET)\w*:-[^}]+\}", text) == []
 
@@ -103,6 +103,7 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
     for name in ("cluster_labels", "namespace_labels", "service_labels", "phase_labels", "severity_labels", "may_act"):
         assert getattr(policy, name) == getattr(default, name)
     assert policy.heartbeats == default.heartbeats
+    assert policy.pulling == default.pulling
     assert len(policy.routes) == 2
 
 
@@ -112,10 +113,18 @@ def test_every_http_path_of_the_program_is_in_the_readme(monkeypatch: pytest.Mon
         "SLACK_CHANNEL": "#x", "WEBHOOK_TOKEN": "x", "LANGUAGE": "en",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    for name in ("WEBHOOK_AUTH", "WEBHOOK_AUTH_ALERTMANAGER", "OBSERVER_CONFIG", "SLACK_APP_TOKEN", "SLACK_API_URL"):
+    for name in (
+        "WEBHOOK_AUTH",
+        "WEBHOOK_AUTH_ALERTMANAGER",
+        "OBSERVER_CONFIG",
+        "SLACK_APP_TOKEN",
+        "SLACK_API_URL",
+        "GRAFANA_URL",
+        "ALERTMANAGER_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
     paths = {route.path.rstrip("/") for route in asgi_app().routes}  # type: ignore[attr-defined]
-    assert paths == {"", "/health", "/ready", "/webhook/grafana", "/webhook/alertmanager", "/slack/events"}
+    assert paths == {"", "/health", "/ready", "/metrics", "/webhook/grafana", "/webhook/alertmanager", "/slack/events"}
     assert all(f"{path}`" in README or f"{path} " in README or not path for path in paths), paths
 
 

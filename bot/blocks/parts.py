@@ -11,6 +11,7 @@ from bot.text.markup import Mrkdwn, bold, joined, length, link, mention, moment,
 from bot.text.words import Who, Words
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Event, EventKind, Incident, Severity, Status
+from db.model.reconcile import FOUND_BY
 
 SEVERITY_EMOJI: Mapping[Severity, str] = {
     Severity.CRITICAL: ":red_circle:",
@@ -249,7 +250,9 @@ def last_change(incident: Incident, words: Words) -> Mrkdwn:
 
 
 def _usual_reason(kind: EventKind, by: Actor) -> str:
-    """Why a source changes a status: the incident does not keep the reason of its last event."""
+    """Why a source or Observer changes something: the incident does not keep the reason of its last event."""
+    if by.kind is ActorKind.OBSERVER and f"found_by_{by.id}" == FOUND_BY:
+        return FOUND_BY
     if by.kind is ActorKind.SOURCE and kind is EventKind.RESOLVED:
         return "all_instances_resolved"
     if by.kind is ActorKind.SOURCE and kind is EventKind.REOPENED:

@@ -8,6 +8,7 @@ from bot.text.markup import Mrkdwn, code, joined, safe
 from bot.text.words import Who, Words, largest_units
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action
+from db.model.reconcile import FOUND_BY
 
 
 class English(Words):
@@ -79,10 +80,16 @@ class English(Words):
         match kind:
             case EventKind.OPENED if reason == "resolved_unseen":
                 return Mrkdwn(f"Recorded from {name}: it was over before we heard of it")
+            case EventKind.OPENED if reason == FOUND_BY:
+                return Mrkdwn(f"Opened by {name}: the source lists it, and its message never came{_firing(count)}")
             case EventKind.OPENED:
                 return Mrkdwn(f"Opened by {name}{_firing(count)}")
+            case EventKind.JOINED if reason == FOUND_BY:
+                return Mrkdwn(f"{_more(count)} found firing in the source's own list ({name})")
             case EventKind.JOINED:
                 return Mrkdwn(f"{_more(count)} started firing ({name})")
+            case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
+                return Mrkdwn(f"{_instances(count)} gone from the source's own list, others still fire ({name})")
             case EventKind.PARTLY_RESOLVED:
                 return Mrkdwn(f"{_instances(count)} recovered, others still fire ({name})")
             case EventKind.SEVERITY_RAISED:
@@ -97,10 +104,14 @@ class English(Words):
                 return Mrkdwn(f"Un-acknowledged by {name}")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
                 return Mrkdwn(f"Resolved by itself: everything recovered ({name})")
+            case EventKind.RESOLVED if reason == FOUND_BY:
+                return Mrkdwn(f"Resolved by {name}: nothing of it is in the source's own list any more")
             case EventKind.RESOLVED:
                 return Mrkdwn(f"Resolved by {name}{_because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"Reopened: it fired again soon after ({name})")
+            case EventKind.REOPENED if reason == FOUND_BY:
+                return Mrkdwn(f"Reopened by {name}: it fires again in the source's own list")
             case EventKind.REOPENED:
                 return Mrkdwn(f"Reopened by {name}{_because(reason)}")
             case EventKind.NOTED:

@@ -12,6 +12,7 @@ from bot.text.markup import Mrkdwn, code, joined, safe
 from bot.text.words import Who, Words, largest_units
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action
+from db.model.reconcile import FOUND_BY
 
 _UNITS = {"d": "일", "h": "시간", "min": "분", "s": "초"}
 
@@ -85,13 +86,21 @@ class Korean(Words):
         match kind:
             case EventKind.OPENED if reason == "resolved_unseen":
                 return Mrkdwn(f"이미 해결된 상태로 접수되었습니다 ({who.name})")
+            case EventKind.OPENED if reason == FOUND_BY:
+                return Mrkdwn(
+                    f"소스 목록에만 있고 알림이 도착하지 않아 인시던트가 열렸습니다{_firing(count)} ({who.name})"
+                )
             case EventKind.OPENED:
                 opened = (
                     f"{by} 인시던트를 열었습니다" if who.is_person else f"{who.name} 알림으로 인시던트가 열렸습니다"
                 )
                 return Mrkdwn(f"{opened}{_firing(count)}")
+            case EventKind.JOINED if reason == FOUND_BY:
+                return Mrkdwn(f"소스 목록에서 {_instances(count)} 추가로 발견되었습니다 ({who.name})")
             case EventKind.JOINED:
                 return Mrkdwn(f"{_instances(count)} 추가로 발생했습니다 ({who.name})")
+            case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
+                return Mrkdwn(f"소스 목록에서 {_instances(count)} 사라졌고, 나머지는 계속 발생 중입니다 ({who.name})")
             case EventKind.PARTLY_RESOLVED:
                 return Mrkdwn(f"{_instances(count)} 정상으로 돌아왔고, 나머지는 계속 발생 중입니다 ({who.name})")
             case EventKind.SEVERITY_RAISED:
@@ -106,10 +115,14 @@ class Korean(Words):
                 return Mrkdwn(f"{by} 확인을 취소했습니다")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
                 return Mrkdwn(f"모두 정상으로 돌아와 자동으로 해결되었습니다 ({who.name})")
+            case EventKind.RESOLVED if reason == FOUND_BY:
+                return Mrkdwn(f"소스 목록에서 모두 사라져 자동으로 해결되었습니다 ({who.name})")
             case EventKind.RESOLVED:
                 return Mrkdwn(f"{by} 해결했습니다{_because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 ({who.name})")
+            case EventKind.REOPENED if reason == FOUND_BY:
+                return Mrkdwn(f"소스 목록에서 다시 발생이 확인되어 인시던트가 다시 열렸습니다 ({who.name})")
             case EventKind.REOPENED:
                 return Mrkdwn(f"{by} 다시 열었습니다{_because(reason)}")
             case EventKind.NOTED:

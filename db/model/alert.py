@@ -77,6 +77,22 @@ class Reading:
     truncated: int = 0  # alerts that the source cut off and will never send
     receiver: str = ""  # the contact point, unescaped
     external_url: str = ""
+    org: str = ""  # the number of the organisation inside of a Grafana
+    found_by: str = ""  # for what Observer found out by itself: the reason its timeline gives, `found_by_...`
+
+    @property
+    def origin(self) -> str:
+        """Which server says so, see `origin_of`."""
+        return origin_of(self.source, self.external_url, self.org)
+
+
+def origin_of(source: str, external_url: str, org: str = "") -> str:
+    """The name of one server of a source, `grafana|https://grafana.example|1`; empty when its address is not known.
+
+    Two organisations of one Grafana are two origins, because each has alerts of its own.
+    """
+    address = external_url.strip().rstrip("/").lower()
+    return f"{source}|{address}|{org}"[:255] if address else ""
 
 
 class Unreadable(Exception):

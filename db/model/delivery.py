@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from db.model.alert import Rejected
@@ -73,6 +74,7 @@ class DeliveryOutcome:
     heartbeats: int = 0
     truncated: int = 0
     rejected: tuple[Rejected, ...] = ()
+    meanings: Mapping[str, int] = field(default_factory=dict)  # recorded alerts by what they turned out to be
 
     def as_json(self) -> dict[str, object]:
         """The JSON object of the answer, to which the record adds the number of the delivery."""
@@ -91,5 +93,6 @@ class DeliveryOutcome:
                 "truncated": self.truncated,
                 "rejected": len(self.rejected),
             },
+            "meanings": dict(self.meanings),
             "rejected": [{"path": part.path, "reason": part.reason} for part in self.rejected[:MOST_REJECTED]],
         }

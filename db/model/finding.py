@@ -22,7 +22,13 @@ def write_finding(reading: Reading) -> bytes:
     """The body of a delivery that says what `reading` says."""
     content = {
         "observer": 1,
-        "reading": {"source": reading.source, "receiver": reading.receiver, "external_url": reading.external_url},
+        "reading": {
+            "source": reading.source,
+            "receiver": reading.receiver,
+            "external_url": reading.external_url,
+            "org": reading.org,
+            "found_by": reading.found_by,
+        },
         "alerts": [asdict(alert) for alert in reading.alerts],
     }
     return json.dumps(content, ensure_ascii=False, default=datetime.isoformat, separators=(",", ":")).encode()
@@ -37,6 +43,8 @@ def read_finding(body: bytes) -> Reading:
             source=head["source"],
             receiver=head["receiver"],
             external_url=head["external_url"],
+            org=head.get("org", ""),
+            found_by=head.get("found_by", ""),
             alerts=tuple(_alert(fields) for fields in content["alerts"]),
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,7 @@
 """What one delivery does to the record: which incidents open, join, resolve or reopen, and what stays a mere repeat.
 
-An *occurrence* is (fingerprint, start). What an alert means depends on what is known of its instance:
+An *occurrence* is (fingerprint, start); a source's list of alerts cuts the start to milliseconds, so two starts
+less than one apart are the same. What an alert means depends on what is known of its instance:
 
   firing,   instance unknown                        a new occurrence
   firing,   same start, still firing                a repeat; of another kind (blind or not) a new occurrence
@@ -19,15 +20,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from db.model.alert import Alert, AlertKind, AlertState, Links, Reading
 from db.model.attribution import key_parts
-from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, source
+from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, observer, source
 from db.model.incident import Event, EventKind, Incident, Instance, Status
 from db.model.lifecycle import reopened
 from db.model.policy import Policy
+
+_SAME_START = timedelta(milliseconds=1)
+"""Alertmanager and Grafana write `startsAt` with nanoseconds in a webhook and with milliseconds in their lists."""
 
 InstanceName = tuple[IncidentKey, str]
 """A key and a fingerprint."""
@@ -142,7 +146,7 @@ def home_of_blind(
     if firing:
         return max(firing, key=lambda instance: instance.starts_at).key
     for instance in same:
-        if _meaning(alert, instance, now, policy) is not Meaning.NEW_OCCURRENCE:
+        if meaning_of(alert, instance, now, policy) is not Meaning.NEW_OCCURRENCE:
             return instance.key
     best = max(of_rule, key=lambda incident: (incident.last_seen_at, incident.number), default=None)
     return best.key if best is not None else keyed.key
@@ -156,13 +160,19 @@ def plan(
     *,
     source_name: str,
     truncated: int = 0,
+    origin: str = "",
+    found_by: str = "",
 ) -> Plan:
-    """Decide what a delivery does at `now` (UTC); `alerts` come with the key of the incident they go to."""
+    """Decide what a delivery does at `now` (UTC); `alerts` come with the key of the incident they go to.
+
+    `origin` is the server that says so; `found_by` is set for what Observer found out by itself, see `Reading`.
+    """
+    actor = observer(found_by.removeprefix("found_by_")) if found_by else source(source_name)
     drafts: dict[IncidentKey, _Draft] = {}
     for keyed, key in alerts:
         draft = drafts.get(key)
         if draft is None:
-            draft = drafts[key] = _Draft(key, known, policy, now, source(source_name))
+            draft = drafts[key] = _Draft(key, known, policy, now, actor, origin, found_by)
         draft.add(keyed)
     for draft in drafts.values():
         draft.finish(truncated)
@@ -240,12 +250,16 @@ def values_text(alert: Alert) -> str:
 class _Draft:
     """One key while a delivery is being decided."""
 
-    def __init__(self, key: IncidentKey, known: Known, policy: Policy, now: datetime, actor: Actor) -> None:
+    def __init__(
+        self, key: IncidentKey, known: Known, policy: Policy, now: datetime, actor: Actor, origin: str, found_by: str
+    ) -> None:
         self.key = key
         self._known = known
         self._policy = policy
         self._now = now
         self._actor = actor
+        self._origin = origin
+        self._found_by = found_by
         self._open = known.open.get(key)
         self._last = known.last.get(key)
         self._before: dict[IncidentId, Incident | None] = {}
@@ -267,7 +281,7 @@ class _Draft:
         """Take one alert in."""
         alert = keyed.alert
         instance = self._instance(alert.fingerprint)
-        meaning = _meaning(alert, instance, self._now, self._policy)
+        meaning = meaning_of(alert, instance, self._now, self._policy)
         match meaning:
             case Meaning.NEW_OCCURRENCE:
                 incident = self._incident_for_new(keyed)
@@ -290,7 +304,8 @@ class _Draft:
         last = self._current(self._last) if self._last is not None else None
         window = self._policy.reopen_window
         if window and last is not None and last.resolved_time and self._now - last.resolved_time < window:
-            self._began[last.incident_id] = (EventKind.REOPENED, Status.RESOLVED, "new_occurrence_in_window")
+            reason = self._found_by or "new_occurrence_in_window"
+            self._began[last.incident_id] = (EventKind.REOPENED, Status.RESOLVED, reason)
             self._open = reopened(last)
             return self._open
         return self._begin(keyed)
@@ -318,7 +333,7 @@ class _Draft:
             links=alert.links,
         )
         self._before[incident.incident_id] = None
-        self._began[incident.incident_id] = (EventKind.OPENED, None, "")
+        self._began[incident.incident_id] = (EventKind.OPENED, None, self._found_by)
         self._open = self._last = incident
         return incident
 
@@ -344,6 +359,7 @@ class _Draft:
                 labels=alert.labels,
                 first_values=member.first_values if member else values_text(alert),
                 last_values=values_text(alert),
+                origin=self._origin,
             )
         )
         self._joined[incident.incident_id] = self._joined.get(incident.incident_id, 0) + 1
@@ -429,16 +445,20 @@ class _Draft:
                 labels=alert.labels,
                 first_values=values_text(alert),
                 last_values=values_text(alert),
+                origin=self._origin,
             )
         )
         return replace(incident, instances_total=incident.instances_total + 1)
 
     def _repeat(self, incident: Incident, alert: Alert, instance: Instance, meaning: Meaning) -> Incident:
         """Nothing new, except perhaps newer values of an instance that fires, or a newer end of one that does not."""
-        if alert.state is AlertState.RESOLVED and alert.starts_at and alert.starts_at > instance.starts_at:
+        if alert.state is AlertState.RESOLVED and alert.starts_at and _is_later(alert.starts_at, instance.starts_at):
             # the end of an occurrence whose beginning is still on its way, and must not fire when it comes
             ended = alert.ends_at or self._now
             instance = replace(instance, starts_at=alert.starts_at, ends_at=ended, heard_at=self._now)
+            self._write(instance)
+        if self._origin and not instance.origin:  # recorded before origins were kept
+            instance = replace(instance, origin=self._origin)
             self._write(instance)
         values = values_text(alert)
         older = alert.starts_at is not None and alert.starts_at < instance.starts_at
@@ -531,7 +551,7 @@ class _Draft:
             to = Status.RESOLVED if reason == "resolved_unseen" else Status.ACTIVE
             tell(kind, reason=reason, change=(status, to), details={"instances": joined or 1})
         elif joined:
-            tell(EventKind.JOINED, details={"instances": joined})
+            tell(EventKind.JOINED, reason=self._found_by, details={"instances": joined})
         if name in self._raised:
             tell(EventKind.SEVERITY_RAISED, details={"severity": self._raised[name]})
         if name in self._sight:
@@ -539,9 +559,10 @@ class _Draft:
         if resolves:
             before = self._before[name]
             was = before.status if before is not None and before.is_open else Status.ACTIVE
-            tell(EventKind.RESOLVED, reason="all_instances_resolved", change=(was, Status.RESOLVED))
+            why = self._found_by or "all_instances_resolved"
+            tell(EventKind.RESOLVED, reason=why, change=(was, Status.RESOLVED))
         elif resolved:
-            tell(EventKind.PARTLY_RESOLVED, details={"instances": resolved})
+            tell(EventKind.PARTLY_RESOLVED, reason=self._found_by, details={"instances": resolved})
         if truncated and events:
             tell(EventKind.TRUNCATED, details={"alerts": truncated})
         return events
@@ -562,27 +583,34 @@ class _Draft:
         return [(self._after[name], before) for name, before in self._before.items() if before is not None]
 
 
-def _meaning(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:
+def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:
     """What an alert means, given what is known of its instance (see the table at the top)."""
+    starts_at = alert.starts_at
     if alert.state is AlertState.RESOLVED:
         if instance is None:
             return Meaning.RESOLVED_UNSEEN
         ended = alert.ends_at or now
-        same_start = alert.starts_at is None or alert.starts_at == instance.starts_at
+        same_start = starts_at is None or _is_same(starts_at, instance.starts_at)
         if instance.state is AlertState.RESOLVED:
             return Meaning.REPEAT
         return Meaning.RESOLVED if same_start or ended > instance.starts_at else Meaning.LATE
     if instance is None:
         return Meaning.NEW_OCCURRENCE
     if instance.state is AlertState.FIRING:
-        if alert.starts_at is None or alert.starts_at == instance.starts_at:
+        if starts_at is None or _is_same(starts_at, instance.starts_at):
             return Meaning.REPEAT if alert.kind is instance.kind else Meaning.NEW_OCCURRENCE
-        return Meaning.NEW_OCCURRENCE if alert.starts_at > instance.starts_at else Meaning.LATE
-    if alert.starts_at is None:
-        return Meaning.NEW_OCCURRENCE
-    if alert.starts_at > instance.starts_at:
+        return Meaning.NEW_OCCURRENCE if starts_at > instance.starts_at else Meaning.LATE
+    if starts_at is None or _is_later(starts_at, instance.starts_at):
         return Meaning.NEW_OCCURRENCE
     return Meaning.NEW_OCCURRENCE if now - instance.heard_at >= policy.refire_after else Meaning.LATE
+
+
+def _is_same(start: datetime, known: datetime) -> bool:
+    return abs(start - known) < _SAME_START
+
+
+def _is_later(start: datetime, known: datetime) -> bool:
+    return start - known >= _SAME_START
 
 
 def _face(incident: Incident) -> tuple[object, ...]:

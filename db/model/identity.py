@@ -86,6 +86,11 @@ def person(slack_user_id: str) -> Actor:
     return Actor(ActorKind.PERSON, slack_user_id)
 
 
+def observer(part: str) -> Actor:
+    """A part of Observer that acts by itself, such as `reconciliation`."""
+    return Actor(ActorKind.OBSERVER, part)
+
+
 def source(name: str) -> Actor:
     """The alert source of this name."""
     return Actor(ActorKind.SOURCE, name)

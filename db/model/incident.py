@@ -104,6 +104,7 @@ class Instance:
     labels: Mapping[str, str]
     first_values: str = ""
     last_values: str = ""
+    origin: str = ""  # which server says so (`origin_of`); empty when it is not known
 
 
 class EventKind(StrEnum):

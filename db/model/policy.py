@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from db.model.incident import Severity
+from db.model.pulling import Pulling, read_pulling
 from db.model.sections import Matcher, PolicyError, Section, Sections
 
 _WORDS: Mapping[Severity, tuple[str, ...]] = {
@@ -68,6 +69,7 @@ class Policy:
     categories: tuple[Rule, ...] = ()
     titles: tuple[Rule, ...] = ()
     heartbeats: tuple[Matcher, ...] = (Matcher((("alertname", re.compile("Watchdog")),)),)
+    pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
 
     def severity(self, labels: Mapping[str, str]) -> Severity:
@@ -120,7 +122,7 @@ def _read(file: Sections) -> Policy:
     file.known(
         "",
         file.data,
-        {"incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people"},
+        {"incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile"},
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
@@ -140,6 +142,7 @@ def _read(file: Sections) -> Policy:
         categories=_rules(file, "categories", "category"),
         titles=_rules(file, "titles", "title"),
         heartbeats=_heartbeats(file, default.heartbeats),
+        pulling=read_pulling(file),
         may_act=frozenset(people.texts("may_act", ())),
     )
     if file.problems:

@@ -11,6 +11,7 @@ from db.model.alert import AlertKind, AlertState
 from db.model.grouping import InstanceName
 from db.model.identity import IncidentId, IncidentKey
 from db.model.incident import Instance
+from db.model.reconcile import Believed
 from db.queries import query
 
 
@@ -55,6 +56,22 @@ def of_rules(tx: Transaction, rules: Iterable[str], fingerprints: Iterable[str])
     return [_instance(row) for row in sorted(rows, key=lambda row: int(row["incident_number"]), reverse=True)]
 
 
+def firing_of_source(tx: Transaction, source: str) -> list[Believed]:
+    """What fires in the open incidents of a source, without the labels."""
+    rows = tx.rows(query("instances", "firing_of_source"), {"source": source})
+    return [Believed(_instance(row), row["rule_uid"]) for row in rows]
+
+
+def of_fingerprints(tx: Transaction, fingerprints: Sequence[str]) -> dict[str, list[Instance]]:
+    """What is known of these fingerprints under any key, without the labels."""
+    found: dict[str, list[Instance]] = defaultdict(list)
+    for start in range(0, len(fingerprints), 1000):
+        some = [cut(fingerprint, 64) for fingerprint in fingerprints[start : start + 1000]]
+        for row in tx.rows(query("instances", "of_fingerprints"), {"fingerprints": some}):
+            found[row["fingerprint"]].append(_instance(row))
+    return found
+
+
 def write(tx: Transaction, instances: Sequence[Instance]) -> None:
     """Add instances, or write their newer state."""
     tx.insert_many(query("instances", "write"), [_columns(instance) for instance in instances])
@@ -83,6 +100,7 @@ def _columns(instance: Instance) -> dict[str, object]:
         "labels": to_json(dict(instance.labels)),
         "first_values": cut(instance.first_values, 1000),
         "last_values": cut(instance.last_values, 1000),
+        "origin": instance.origin,
     }
 
 
@@ -96,7 +114,8 @@ def _instance(row: Row) -> Instance:
         starts_at=from_time(row["starts_at"]),
         ends_at=from_time(row["ends_at"]),
         heard_at=from_time(row["heard_at"]),
-        labels=from_json(row["labels"]),
+        labels=from_json(row["labels"]) or {},
         first_values=row["first_values"],
         last_values=row["last_values"],
+        origin=row["origin"],
     )

@@ -45,7 +45,16 @@ def record_delivery(
         known = _known(tx, keys, _names(ordered.keyed), blind=_fingerprints(ordered.blind))
         targets = [(keyed, keyed.key) for keyed in ordered.keyed]
         targets += _blind_targets(tx, ordered.blind, known, frozenset(keys), policy, now)
-        decided = grouping.plan(targets, known, policy, now, source_name=reading.source, truncated=reading.truncated)
+        decided = grouping.plan(
+            targets,
+            known,
+            policy,
+            now,
+            source_name=reading.source,
+            truncated=reading.truncated,
+            origin=reading.origin,
+            found_by=reading.found_by,
+        )
         outcome = _outcome(decided, reading, ordered).as_json()
         try:
             row = deliveries.Row(delivery, packed, reading.truncated, _problem(reading.rejected), outcome)
@@ -114,6 +123,8 @@ def record_together(
                 arrival.delivery.received_at,
                 source_name=arrival.reading.source,
                 truncated=arrival.reading.truncated,
+                origin=arrival.reading.origin,
+                found_by=arrival.reading.found_by,
             )
             known = grouping.after(known, decided)
             plans.append(decided)
@@ -258,4 +269,11 @@ def _outcome(decided: Plan, reading: Reading, ordered: grouping.Sorted) -> Deliv
         heartbeats=len(ordered.heartbeats),
         truncated=reading.truncated,
         rejected=reading.rejected,
+        meanings=Counter(_told(entry) for entry in decided.recorded),
     )
+
+
+def _told(entry: grouping.Recorded) -> str:
+    """What an alert turned out to be, as metrics count it."""
+    began = entry.meaning is Meaning.NEW_OCCURRENCE
+    return "blind" if began and entry.keyed.alert.kind is AlertKind.BLIND else entry.meaning.value

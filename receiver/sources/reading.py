@@ -91,7 +91,13 @@ def _read(root: Wild, shape: _Shape, source: str) -> Reading:
         truncated=root.get("truncatedAlerts").count(),
         receiver=_ESCAPED.sub(r"\1", root.get("receiver").text_or("")[:MAX_RECEIVER]),
         external_url=external_url,
+        org=_org(root.get("orgId")) if source == grafana.SOURCE else "",
     )
+
+
+def _org(number: Wild) -> str:
+    """The number of a Grafana organisation as text; empty for none."""
+    return str(number.count() or "")
 
 
 def _read_each(root: Wild, read_alert: Callable[[Wild], Alert]) -> tuple[tuple[Alert, ...], tuple[Rejected, ...]]:

@@ -49,7 +49,7 @@ def test_compose_hands_every_setting_to_the_container() -> None:
     handed = set(COMPOSE["services"]["observer"]["environment"])
     fixed_by_the_image = {"HOST", "PORT"}
 
-    assert settings_in_code() - fixed_by_the_image - {"OBSERVER_CONFIG"} <= handed
+    assert settings_in_code() - fixed_by_the_image - {"OBSERVER_CONFIG", "RECONCILE_CA_FILE"} <= handed
 
 
 def test_compose_waits_for_the_database_and_listens_on_loopback_only() -> None:

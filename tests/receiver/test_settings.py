@@ -235,6 +235,56 @@ def test_no_secret_shows_in_the_message_of_wrong_settings() -> None:
     assert "hidden" not in str(caught.value) + repr(caught.value)
 
 
+# The sources whose lists are read
+
+
+def test_without_addresses_no_list_is_read() -> None:
+    assert read({"GRAFANA_TOKEN": "hidden", "ALERTMANAGER_TOKEN": "hidden"}).receiver.sources == ()
+
+
+def test_each_source_has_its_addresses_and_credentials() -> None:
+    grafana, alertmanager = read(
+        {
+            "GRAFANA_URL": "https://grafana.example/sub/",
+            "GRAFANA_TOKEN": "hidden-grafana",
+            "ALERTMANAGER_URL": "http://am-0.example:9093/, http://am-1.example:9093",
+            "ALERTMANAGER_USER": "observer",
+            "ALERTMANAGER_PASSWORD": "hidden-password",
+        }
+    ).receiver.sources
+    assert (grafana.source, grafana.addresses) == ("grafana", ("https://grafana.example/sub",))
+    assert grafana.authorization == "Bearer hidden-grafana"
+    assert alertmanager.addresses == ("http://am-0.example:9093", "http://am-1.example:9093")
+    assert alertmanager.authorization == "Basic b2JzZXJ2ZXI6aGlkZGVuLXBhc3N3b3Jk"
+    assert "hidden" not in repr((grafana, alertmanager))
+    assert "aGlkZGVu" not in repr(alertmanager)
+    (open_to_all,) = read({"ALERTMANAGER_URL": "http://am.example:9093"}).receiver.sources
+    assert open_to_all.authorization == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"GRAFANA_URL": "https://grafana.example"}, "GRAFANA_TOKEN"),
+        ({"GRAFANA_URL": "grafana.example", "GRAFANA_TOKEN": "x"}, "GRAFANA_URL"),
+        ({"GRAFANA_URL": "https://admin:hidden@grafana.example", "GRAFANA_TOKEN": "x"}, "GRAFANA_URL"),
+        ({"ALERTMANAGER_URL": "http://am.example/?x=hidden"}, "ALERTMANAGER_URL"),
+        ({"ALERTMANAGER_URL": "http://a.example," * 5}, "ALERTMANAGER_URL"),
+        ({"ALERTMANAGER_URL": "http://am.example", "ALERTMANAGER_USER": "x"}, "ALERTMANAGER_PASSWORD"),
+        (
+            {"ALERTMANAGER_TOKEN": "hidden", "ALERTMANAGER_USER": "x", "ALERTMANAGER_PASSWORD": "hidden"},
+            "ALERTMANAGER_TOKEN",
+        ),
+        ({"RECONCILE_CA_FILE": "/nowhere.pem"}, "RECONCILE_CA_FILE"),
+        ({"RECONCILE_CA_FILE": __file__}, "RECONCILE_CA_FILE"),
+    ],
+)
+def test_what_is_wrong_with_a_source_is_named_without_its_value(changes: dict[str, str], name: str) -> None:
+    (problem,) = problems(changes)
+    assert name in problem
+    assert "hidden" not in problem
+
+
 # The policy file
 
 

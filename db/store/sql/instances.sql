@@ -8,7 +8,8 @@ WHERE incident_key IN %(keys)s AND fingerprint IN %(fingerprints)s AND is_curren
 SELECT JSON_OBJECT(
     'incident_id', incident_id, 'incident_key', incident_instances.incident_key,
     'fingerprint', incident_instances.fingerprint, 'kind', kind, 'state', state, 'starts_at', starts_at,
-    'ends_at', ends_at, 'heard_at', heard_at, 'labels', labels, 'first_values', first_values, 'last_values', last_values
+    'ends_at', ends_at, 'heard_at', heard_at, 'labels', labels, 'first_values', first_values, 'last_values', last_values,
+    'origin', origin
 )
 FROM JSON_TABLE(%(names)s, '$[*]' COLUMNS (
     incident_key VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
@@ -34,15 +35,33 @@ WHERE incident_instances.fingerprint IN %(fingerprints)s AND incident_instances.
 -- New instances, and new states of known ones.
 INSERT INTO incident_instances (
     incident_id, fingerprint, incident_key, is_current, kind, state, starts_at, ends_at, heard_at, labels,
-    first_values, last_values
+    first_values, last_values, origin
 ) VALUES (
     %(incident_id)s, %(fingerprint)s, %(incident_key)s, %(is_current)s, %(kind)s, %(state)s, %(starts_at)s,
-    %(ends_at)s, %(heard_at)s, %(labels)s, %(first_values)s, %(last_values)s
+    %(ends_at)s, %(heard_at)s, %(labels)s, %(first_values)s, %(last_values)s, %(origin)s
 )
 ON DUPLICATE KEY UPDATE
     is_current = VALUES(is_current), kind = VALUES(kind), state = VALUES(state), starts_at = VALUES(starts_at),
-    ends_at = VALUES(ends_at), heard_at = VALUES(heard_at), labels = VALUES(labels), last_values = VALUES(last_values)
+    ends_at = VALUES(ends_at), heard_at = VALUES(heard_at), labels = VALUES(labels), last_values = VALUES(last_values),
+    origin = VALUES(origin)
 
 -- name: supersede
 -- Instances whose fingerprint has moved to a newer incident of the key.
 UPDATE incident_instances SET is_current = 0 WHERE incident_id = %(incident_id)s AND fingerprint IN %(fingerprints)s
+
+-- name: firing_of_source
+-- What fires in the open incidents of a source, without the labels.
+SELECT incident_instances.incident_id, incident_instances.fingerprint, incident_instances.incident_key,
+    incident_instances.kind, incident_instances.state, incident_instances.starts_at, incident_instances.ends_at,
+    incident_instances.heard_at, NULL AS labels, '' AS first_values, '' AS last_values, incident_instances.origin,
+    incidents.rule_uid
+FROM incidents
+JOIN incident_instances ON incident_instances.incident_id = incidents.incident_id
+WHERE incidents.status IN ('active', 'acknowledged') AND incidents.source = %(source)s
+  AND incidents.instances_firing > 0 AND incident_instances.state = 'firing' AND incident_instances.is_current = 1
+
+-- name: of_fingerprints
+-- What is known of these fingerprints under any key, without the labels.
+SELECT incident_id, fingerprint, incident_key, kind, state, starts_at, ends_at, heard_at, NULL AS labels,
+    '' AS first_values, '' AS last_values, origin
+FROM incident_instances WHERE fingerprint IN %(fingerprints)s AND is_current = 1

@@ -57,10 +57,12 @@ def test_the_answer_tells_what_happened() -> None:
         tests=1,
         truncated=4,
         rejected=(Rejected("alerts[2].labels", "expected an object"),),
+        meanings={"new_occurrence": 2, "repeat": 1},
     )
     assert outcome.as_json() == {
         "incidents": {"opened": ["INC-1"], "reopened": [], "joined": ["INC-2"], "resolved": []},
         "alerts": {"recorded": 3, "repeats": 1, "tests": 1, "heartbeats": 0, "truncated": 4, "rejected": 1},
+        "meanings": {"new_occurrence": 2, "repeat": 1},
         "rejected": [{"path": "alerts[2].labels", "reason": "expected an object"}],
     }
 

@@ -49,6 +49,7 @@ def test_a_first_alert_opens_an_incident_and_the_answer_says_so(database: Databa
         "delivery": row["delivery_id"],
         "incidents": {"opened": [BASE], "reopened": [], "joined": [], "resolved": []},
         "alerts": figures(recorded=1),
+        "meanings": {"new_occurrence": 1},
         "rejected": [],
     }
     check_record(database)
