@@ -45,7 +45,10 @@ def key_parts(alert: Alert, policy: Policy) -> KeyParts:
 
 
 def _first(labels: Mapping[str, str], names: Iterable[str]) -> str:
-    return next((labels[name] for name in names if labels.get(name)), "")
+    for name in names:
+        if value := labels.get(name):
+            return value
+    return ""
 
 
 def _phase(labels: Mapping[str, str], policy: Policy) -> str:

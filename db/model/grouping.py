@@ -294,7 +294,9 @@ class _Draft:
             case Meaning.REPEAT | Meaning.LATE:
                 assert instance is not None  # noqa: S101 - that is what these meanings say
                 incident = self._repeat(self._incident_of(instance), alert, instance, meaning)
-        self._put(replace(incident, last_seen_at=max(incident.last_seen_at, self._now)))
+        if incident.last_seen_at < self._now:  # once per delivery: a copy takes longer than all that decides
+            incident = replace(incident, last_seen_at=self._now)
+        self._put(incident)
         self.recorded.append(Recorded(keyed, incident.incident_id, self.key, meaning))
 
     def _incident_for_new(self, keyed: Keyed) -> Incident:

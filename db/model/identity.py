@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 IncidentKey = NewType("IncidentKey", str)
@@ -33,8 +34,18 @@ def incident_key(parts: KeyParts) -> IncidentKey:
     parts without these two characters give exactly the documented key.
     """
     texts = (parts.rule_uid, parts.cluster, parts.namespace, parts.service, parts.phase)
+    return _remembered(texts) if sum(map(len, texts)) <= _SHORT else _hashed(texts)
+
+
+def _hashed(texts: tuple[str, ...]) -> IncidentKey:
     joined = "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
     return IncidentKey(hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16])
+
+
+_SHORT = 500
+"""Characters of parts whose key is remembered: alerts come in their hundreds for a few keys."""
+
+_remembered = lru_cache(maxsize=4096)(_hashed)
 
 
 def incident_id(key: IncidentKey, opened_at: datetime, last_of_key: IncidentId | None) -> IncidentId:
@@ -61,6 +72,9 @@ class ActorKind(StrEnum):
     OBSERVER = "observer"  # a rule of ours
 
 
+_KINDS = {kind.value: kind for kind in ActorKind}
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who did something: a Slack user (`id` U…), a source (`id` grafana, alertmanager) or Observer itself."""
@@ -76,8 +90,8 @@ class Actor:
     def parse(cls, text: str) -> Actor:
         """Read the form of the record; a text of no known kind is a person's id (`ValueError` is never raised)."""
         kind, _, rest = text.partition(":")
-        if rest and any(kind == known for known in ActorKind):
-            return cls(ActorKind(kind), rest)
+        if rest and kind in _KINDS:
+            return cls(_KINDS[kind], rest)
         return cls(ActorKind.PERSON, text)
 
 

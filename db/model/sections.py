@@ -28,7 +28,10 @@ class Matcher:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether every label fits; an absent label counts as empty."""
-        return all(pattern.fullmatch(labels.get(name, "")) for name, pattern in self.labels)
+        for name, pattern in self.labels:  # asked of every alert: a generator would take twice as long
+            if not pattern.fullmatch(labels.get(name, "")):
+                return False
+        return True
 
 
 class Sections:

@@ -60,10 +60,7 @@ def annotation_texts(annotations: Wild) -> dict[str, str]:
     """Annotations, which may be missing as a whole. They are for reading, so nested values stay as JSON text."""
     if annotations.is_absent:
         return {}
-    return {
-        name: member.stored() if member.is_object or member.is_array else member.scalar_or("")
-        for name, member in annotations.object().items()
-    }
+    return annotations.readable()
 
 
 # Identity

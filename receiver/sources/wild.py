@@ -69,7 +69,7 @@ def parse_json(body: bytes) -> Wild:
     except orjson.JSONDecodeError:
         value = _parse_tolerantly(body)
         dirty = True
-    if _deeper_than(value, MAX_BODY_DEPTH):
+    if _may_be_deeper_than(body, MAX_BODY_DEPTH) and _deeper_than(value, MAX_BODY_DEPTH):
         raise Unreadable("$", f"nested deeper than {MAX_BODY_DEPTH} levels")
     return Wild(_cleaned(value) if dirty else value)
 
@@ -211,6 +211,21 @@ class Wild:
                 raise Wild(member, self, name)._expected("a text")
         return found
 
+    def readable(self) -> dict[str, str]:
+        """The members of an object as texts to read: nested ones as their JSON text, null and what is missing as empty
+        ones."""
+        value = self._value
+        if type(value) is not dict:
+            raise self._expected("an object")
+        found: dict[str, str] = {}
+        for name, member in value.items():
+            if type(member) is str:
+                found[name] = member
+            else:
+                inner = Wild(member, self, name)
+                found[name] = inner.stored() if inner.is_object or inner.is_array else inner.scalar_or("")
+        return found
+
     def number_or_none(self) -> float | None:
         """A finite number, or None for anything else, null included (which NaN and Infinity have become)."""
         value = self._value
@@ -268,9 +283,9 @@ class Wild:
 
     def stored(self) -> str:
         """This part of the document as compact JSON text which the JSON types of MySQL and MariaDB both accept."""
-        if _deeper_than(self._value, MAX_STORED_DEPTH):
-            raise self.error(f"nested deeper than {MAX_STORED_DEPTH} levels")
         text = orjson.dumps(self._value)
+        if _may_be_deeper_than(text, MAX_STORED_DEPTH) and _deeper_than(self._value, MAX_STORED_DEPTH):
+            raise self.error(f"nested deeper than {MAX_STORED_DEPTH} levels")
         if len(text) > MAX_STORED_BYTES:
             raise self.error(f"larger than 1 MiB ({len(text):,} bytes of JSON text)")
         if len(text) > MAX_STORED_KEY:  # a shorter text cannot hold a key that is too long
@@ -338,6 +353,11 @@ def _whole_number(digits: str) -> int | float | None:
         if -(2**63) <= number < 2**64:
             return number
     return _finite(digits)
+
+
+def _may_be_deeper_than(text: bytes, levels: int) -> bool:
+    """Whether a JSON text has enough brackets for that; a look at the text is cheaper than a walk through the values."""
+    return text.count(b"{") + text.count(b"[") > levels
 
 
 def _deeper_than(value: object, levels: int) -> bool:
