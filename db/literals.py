@@ -27,6 +27,18 @@ def literal(value: object) -> str | None:
     return function(value)
 
 
+class Written(str):
+    """Literals that are written already, with commas between them; nobody but `written` makes one."""
+
+    __slots__ = ()
+
+
+def written(values: Sequence[object]) -> Written:
+    """Write values before their statement is known, which may be while no lock is held; they stand in a row of an
+    INSERT like one value."""
+    return Written(",".join([_LITERALS[type(value)](value) for value in values]))
+
+
 def text_literal(text: str) -> str:
     """The SQL literal of a text."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
@@ -75,6 +87,7 @@ _LITERALS = _Literals(
         bytes: lambda value: f"x'{value.hex()}'",  # twice as long, and far cheaper than looking at every byte
         list: _sequence,
         tuple: _sequence,
+        Written: str,
     }
 )
 

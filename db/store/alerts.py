@@ -7,44 +7,50 @@ from datetime import datetime
 
 from db.columns import cut, cut_bytes, to_json
 from db.database import Transaction
-from db.model.alert import AlertState
+from db.literals import Written, written
+from db.model.alert import Alert, AlertState
 from db.model.grouping import Recorded
 from db.model.identity import IncidentId
 from db.model.incident import RecordedAlert
 from db.queries import query
 
 
-def insert(tx: Transaction, recorded: Sequence[Recorded], delivery_id: int, received_at: datetime) -> None:
-    """Add the alerts of one delivery, each to its incident."""
-    insert_all(tx, [(entry, delivery_id, received_at) for entry in recorded])
+def contents(alert: Alert) -> Written:
+    """What an alert's row says apart from where it belongs: written before anything is locked, because it takes longer
+    than all that is decided about the alert."""
+    return written(
+        (
+            alert.source,
+            alert.kind.value,
+            alert.state.value,
+            cut(alert.rule_uid, 255),
+            cut(alert.alertname, 255),
+            cut(alert.fingerprint, 64),
+            alert.starts_at,
+            alert.ends_at,
+            cut_bytes(alert.summary or alert.reason),
+            to_json(dict(alert.labels)),
+            to_json(dict(alert.annotations)),
+            alert.raw,
+        )
+    )
 
 
-def insert_all(tx: Transaction, recorded: Sequence[tuple[Recorded, int, datetime]]) -> None:
-    """Add alerts with the number and the time of the delivery each came in."""
-    rows = []
-    for entry, delivery_id, received_at in recorded:
-        alert = entry.keyed.alert
-        rows.append(
+def insert(tx: Transaction, rows: Sequence[tuple[Recorded, Written, int, datetime]]) -> None:
+    """Add alerts, each to its incident, with their contents and the number and the time of their delivery."""
+    tx.insert_many(
+        query("alerts", "insert"),
+        [
             {
                 "incident_id": entry.incident_id,
                 "incident_key": entry.key,
                 "delivery_id": delivery_id,
                 "received_at": received_at,
-                "source": alert.source,
-                "kind": alert.kind.value,
-                "state": alert.state.value,
-                "rule_uid": cut(alert.rule_uid, 255),
-                "alertname": cut(alert.alertname, 255),
-                "fingerprint": cut(alert.fingerprint, 64),
-                "starts_at": alert.starts_at,
-                "ends_at": alert.ends_at,
-                "message": cut_bytes(alert.summary or alert.reason),
-                "labels": to_json(dict(alert.labels)),
-                "annotations": to_json(dict(alert.annotations)),
-                "raw_payload": alert.raw,
+                "contents": text,
             }
-        )
-    tx.insert_many(query("alerts", "insert"), rows)
+            for entry, text, delivery_id, received_at in rows
+        ],
+    )
 
 
 def latest(tx: Transaction, incident: IncidentId, limit: int) -> tuple[RecordedAlert, ...]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from db.columns import cut
 from db.database import Database, Transaction
 from db.errors import Duplicate
+from db.literals import Written
 from db.model import grouping
 from db.model.alert import Alert, AlertKind, Reading, Rejected
 from db.model.delivery import Delivery, DeliveryOutcome, pack
@@ -34,6 +35,7 @@ def record_delivery(
     """
     packed = pack(delivery.body)  # outside of the transaction, which holds locks
     ordered = grouping.sort(reading, policy)
+    contents = _contents((*ordered.keyed, *ordered.blind))
 
     def work(tx: Transaction) -> dict[str, object]:
         rules = {keyed.alert.rule_uid for keyed in ordered.blind}
@@ -65,7 +67,7 @@ def record_delivery(
                 raise
             return known_answer
         _write(tx, decided, known, now)
-        alerts.insert(tx, decided.recorded, delivery_id, now)
+        alerts.insert(tx, [(entry, contents[id(entry.keyed)], delivery_id, now) for entry in decided.recorded])
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
         return {"delivery": delivery_id, **outcome}
 
@@ -102,6 +104,7 @@ def record_together(
     everything = [keyed for one in ordered for keyed in one.keyed]
     keys = sorted({keyed.key for keyed in everything})
     names = _names(everything)
+    contents = _contents(everything)
     runs = 0
 
     def work(tx: Transaction) -> list[dict[str, object]]:
@@ -142,10 +145,10 @@ def record_together(
             ],
         )
         _write(tx, grouping.together(plans), at_first, arrivals[-1].delivery.received_at)
-        alerts.insert_all(
+        alerts.insert(
             tx,
             [
-                (entry, number, arrival.delivery.received_at)
+                (entry, contents[id(entry.keyed)], number, arrival.delivery.received_at)
                 for decided, number, arrival in zip(plans, numbers, arrivals, strict=True)
                 for entry in decided.recorded
             ],
@@ -171,6 +174,11 @@ def record_unreadable(database: Database, delivery: Delivery, problem: Rejected)
 
 def _fingerprints(keyed: Sequence[Keyed]) -> list[str]:
     return [entry.alert.fingerprint for entry in keyed]
+
+
+def _contents(keyed: Sequence[Keyed]) -> dict[int, Written]:
+    """The contents of the rows of these alerts, by the identity of each."""
+    return {id(entry): alerts.contents(entry.alert) for entry in keyed}
 
 
 def _names(keyed: Sequence[Keyed]) -> list[InstanceName]:

@@ -1,12 +1,10 @@
 -- name: insert
--- New rows of the fact log.
+-- New rows of the fact log; the contents are the values from source to raw_payload.
 INSERT INTO grafana_alerts (
     incident_id, incident_key, delivery_id, received_at, source, kind, state, rule_uid, alertname, fingerprint,
     starts_at, ends_at, message, labels, annotations, raw_payload
 ) VALUES (
-    %(incident_id)s, %(incident_key)s, %(delivery_id)s, %(received_at)s, %(source)s, %(kind)s, %(state)s,
-    %(rule_uid)s, %(alertname)s, %(fingerprint)s, %(starts_at)s, %(ends_at)s, %(message)s, %(labels)s,
-    %(annotations)s, %(raw_payload)s
+    %(incident_id)s, %(incident_key)s, %(delivery_id)s, %(received_at)s, %(contents)s
 )
 
 -- name: latest
