@@ -10,6 +10,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -31,7 +32,15 @@ _NOT_ITS_FAULT = (DatabaseAway, OutcomeUnknown, Conflict)
 """Errors that each of them would have met alone."""
 
 WRITERS = 2
-"""One commits while the other reads and plans; more would wait for the same locks and for the interpreter."""
+"""One writes all that waits; the other helps when that is much, or when the first is held up by a lock. Two that took
+turns would share less of each transaction; more would wait for the same locks and for the interpreter."""
+
+MANY_REQUESTS = 24
+MANY_ALERTS = 200
+"""So much waiting is worth a transaction of its own."""
+
+HELD_UP_SECONDS = 0.1
+"""A transaction that takes longer than this should not hold up those that do not need its locks."""
 
 MOST_TOGETHER = 32
 """Requests in one transaction: enough to share its cost, few enough to let go of their locks soon."""
@@ -64,22 +73,26 @@ class Collector:
         self._policy = policy
         self._recorded = recorded
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()  # for help; False ends the helper
+        self._called = False
+        self._busy_since: float | None = None  # since when the first writer works on its transaction
+        self._alerts_waiting = 0  # since the helper was called last
         self._threads: list[threading.Thread] = []
         self._lone = anyio.CapacityLimiter(LONE_REQUESTS)
         self._stopped = False
 
     def start(self) -> None:
         """Start the writers."""
-        for index in range(WRITERS):
-            thread = threading.Thread(target=self._run, name=f"writer-{index}", daemon=True)
+        for name, run in (("writer", self._write), ("helper", self._help)):
+            thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def stop(self) -> None:
         """Record what is waiting, then stop; what comes later is recorded by a thread of its own."""
         self._stopped = True
-        for _ in self._threads:
-            self._waiting.put(None)
+        self._calls.put(False)
+        self._waiting.put(None)
         for thread in self._threads:
             thread.join(10)
         self._threads.clear()
@@ -94,27 +107,56 @@ class Collector:
             return await anyio.to_thread.run_sync(self._alone, arrival, limiter=self._lone)
         future = asyncio.get_running_loop().create_future()
         self._waiting.put((arrival, future))
+        self._call(len(arrival.reading.alerts))
         try:
             async with asyncio.timeout(LONGEST_WAIT_SECONDS):
                 return await future
         except TimeoutError as error:  # it may still be recorded; the source sends again, which does no harm
             raise DatabaseAway("no writer came to it in time") from error
 
-    def _run(self) -> None:
+    def _call(self, alerts: int) -> None:
+        """Call the helper when much waits, or when the writer has been busy for long; on the event loop."""
+        self._alerts_waiting += alerts
+        busy = self._busy_since
+        if busy is None or self._called:
+            return
+        much = self._waiting.qsize() >= MANY_REQUESTS or self._alerts_waiting >= MANY_ALERTS
+        if much or time.monotonic() - busy > HELD_UP_SECONDS:
+            self._called = True
+            self._calls.put(True)
+
+    def _write(self) -> None:
         while (first := self._waiting.get()) is not None:
-            batch = [first]
-            alerts = len(first[0].reading.alerts)
-            while len(batch) < MOST_TOGETHER and alerts < MOST_ALERTS:
-                try:
-                    another = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if another is None:
-                    self._waiting.put(None)  # for the end of this loop
-                    break
-                batch.append(another)
-                alerts += len(another[0].reading.alerts)
-            self._record(batch)
+            self._busy_since = time.monotonic()
+            self._record(self._gather(first))
+            self._busy_since = None
+
+    def _help(self) -> None:
+        while self._calls.get():
+            with suppress(queue.Empty):
+                first = self._waiting.get_nowait()
+                if first is None:
+                    self._waiting.put(None)  # the sign to stop is for the writer
+                else:
+                    self._record(self._gather(first))
+            self._called = False
+
+    def _gather(self, first: Waiting) -> list[Waiting]:
+        """What waits behind the first one, as far as it is to share a transaction with it."""
+        batch = [first]
+        alerts = len(first[0].reading.alerts)
+        while len(batch) < MOST_TOGETHER and alerts < MOST_ALERTS:
+            try:
+                another = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if another is None:
+                self._waiting.put(None)  # for the end of this loop
+                break
+            batch.append(another)
+            alerts += len(another[0].reading.alerts)
+        self._alerts_waiting = 0
+        return batch
 
     def _record(self, batch: Sequence[Waiting]) -> None:
         self._batch(len(batch))
@@ -149,7 +191,7 @@ class Collector:
             except queue.Empty:
                 return waiting
             if one is None:
-                self._waiting.put(None)  # the sign to stop is for the writers
+                self._waiting.put(None)  # the sign to stop is for the writer
                 return waiting
             waiting.append(one)
 
