@@ -128,3 +128,32 @@ def insert(sql: str) -> Insert:
     if match is None or _NAME.sub("", match["row"]).replace(",", "").strip() or "%" in match["tail"]:
         raise ValueError("an INSERT of many rows has placeholders only between the brackets of VALUES")
     return Insert(match["head"], tuple(names), match["tail"])
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An UPDATE whose parameters became the columns of a derived table: what stands around its rows, their names."""
+
+    head: str
+    names: tuple[str, ...]
+    tail: str
+
+    def statement(self, rows: Sequence[Mapping[str, object]]) -> str:
+        """One statement for all rows."""
+        first, *more = [[_LITERALS[type(row[name])](row[name]) for name in self.names] for row in rows]
+        named = ", ".join(f"{value} AS given_{name}" for value, name in zip(first, self.names, strict=True))
+        others = "".join(" UNION ALL SELECT " + ", ".join(values) for values in more)
+        return f"{self.head} JOIN (SELECT {named}{others}) AS given {self.tail}"
+
+
+_UPDATE = re.compile(r"(?P<head>UPDATE\s+\w+)\s+(?P<tail>SET\s.*)", re.DOTALL)
+
+
+@cache
+def update(sql: str) -> Update:
+    """Take an UPDATE of one table apart. Raises `ValueError` when it is something else."""
+    match = _UPDATE.fullmatch(sql)
+    if match is None:
+        raise ValueError("an UPDATE of many rows is one of one table")
+    names = tuple(dict.fromkeys(_NAME.findall(match["tail"])))
+    return Update(match["head"], names, _NAME.sub(r"given.given_\1", match["tail"]))

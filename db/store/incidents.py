@@ -107,6 +107,13 @@ def update(tx: Transaction, incident: Incident, was: int, recorded: int = 0) -> 
     return tx.execute(query("incidents", "update"), _columns(incident) | {"was": was, "recorded": recorded}) == 1
 
 
+def update_each(tx: Transaction, changes: Sequence[tuple[Incident, int, int]]) -> None:
+    """`update` for many: each incident with the version on which it was decided and how many alerts more it has. Their
+    keys are locked, so that none of them can lose the race of versions."""
+    rows = [_columns(incident) | {"was": was, "recorded": recorded} for incident, was, recorded in changes]
+    tx.update_each(query("incidents", "update"), rows)
+
+
 def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:
     """The first incidents of a filter, the worst first, then the newest."""
     return [_incident(row) for row in tx.rows(query("incidents", "search"), _filter(wanted) | {"limit": limit})]

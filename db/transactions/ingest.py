@@ -236,11 +236,10 @@ def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
     versions = {one.incident_id: one.version for one in (*known.closed.values(), *known.last.values())}
     versions |= {one.incident_id: one.version for one in known.open.values()}
     recorded = Counter(entry.incident_id for entry in decided.recorded)
+    changes = [(one, versions[one.incident_id], recorded[one.incident_id]) for one in decided.changed]
     # What resolves makes room for what opens: at no moment has a key two open incidents.
-    for incident in sorted(decided.changed, key=lambda one: one.is_open):
-        # Cannot lose the race of versions: the key's row is locked.
-        name = incident.incident_id
-        incidents.update(tx, incident, versions[name], recorded[name])
+    incidents.update_each(tx, [change for change in changes if not change[0].is_open])
+    incidents.update_each(tx, [change for change in changes if change[0].is_open])
     incidents.insert(tx, decided.opened, now, recorded)  # in the order they opened, which is that of their numbers
     incidents.touch(tx, decided.touched, recorded)
     instances.write(tx, decided.instances)
