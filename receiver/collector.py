@@ -11,8 +11,10 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -180,7 +182,7 @@ class Collector:
         if len(arrivals) == 1:
             return [self._alone(arrivals[0])]
         answers = ingest.record_together(self._database, arrivals, self._policy)
-        self._recorded()
+        self._told(arrivals, answers)
         return answers
 
     def _all_that_wait(self) -> list[Waiting]:
@@ -198,8 +200,30 @@ class Collector:
     def _alone(self, arrival: Arrival) -> Answer:
         delivery = arrival.delivery
         answer = ingest.record_delivery(self._database, delivery, arrival.reading, self._policy, delivery.received_at)
-        self._recorded()
+        self._told([arrival], [answer])
         return answer
+
+    def _told(self, arrivals: Sequence[Arrival], answers: Sequence[Answer]) -> None:
+        """Log what was committed, in one line however many requests shared it, and say that it was."""
+        self._recorded()
+        sources = ",".join(sorted({arrival.reading.source for arrival in arrivals}))
+        numbers = [answer["delivery"] for answer in answers]
+        if len(answers) == 1:
+            _log.info("delivery recorded", extra={"source": sources, "delivery": numbers[0], **_figures(answers)})
+        else:
+            extra = {"source": sources, "deliveries": len(numbers), "first": numbers[0], "last": numbers[-1]}
+            _log.info("deliveries recorded", extra={**extra, **_figures(answers)})
+
+
+def _figures(answers: Sequence[Answer]) -> dict[str, int]:
+    """What the log says of deliveries: how many incidents and alerts."""
+    figures: Counter[str] = Counter()
+    for answer in answers:
+        incidents: Any = answer.get("incidents", {})
+        alerts: Any = answer.get("alerts", {})
+        figures.update({name: len(ids) for name, ids in incidents.items()})
+        figures.update(alerts)
+    return dict(figures)
 
 
 def _tell(outcomes: Sequence[tuple[asyncio.Future[Answer], Answer | Exception]]) -> None:

@@ -153,5 +153,5 @@ def test_a_program_that_got_secrets_does_not_log_them(
         assert said >= {"observer started", "delivery recorded", "message posted", "observer stopped"}
         assert [event for event in events if event["level"] == "error"] == []
     else:
-        for start in ("INFO receiver.app observer started", "INFO receiver.webhooks delivery recorded source=grafana"):
+        for start in ("INFO receiver.app observer started", "INFO receiver.collector delivery recorded source=grafana"):
             assert any(entry[9:].startswith(start) for entry in lines), start

@@ -14,8 +14,8 @@ from db.model.identity import IncidentId
 MOST_REJECTED = 100
 """Rejected parts that an answer lists; it always says how many there were."""
 
-_SMALL = 512
-"""Bodies below this many bytes are kept as they are: compressing them gains nothing."""
+_SMALL = 4096
+"""Bodies below this many bytes, one alert or two, are kept as they are: compressing them costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
