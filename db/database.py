@@ -11,12 +11,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
-import orjson
 import pymysql
 import pymysql.converters
 import pymysql.cursors
 from dbutils.pooled_db import PooledDB
-from pymysql.constants import FIELD_TYPE
+from pymysql.constants import CLIENT, FIELD_TYPE
 
 from db import literals
 from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, translated
@@ -33,12 +32,38 @@ _FRESH_SECONDS = 1.0
 _MOST_ATTEMPTS = 30
 
 
-class Transaction:
-    """What a piece of work may do inside one transaction; it is never open while anything outside is called."""
+class Later:
+    """Rows of a SELECT that goes to the server with the next statement whose answer somebody needs."""
 
-    def __init__(self, cursor: pymysql.cursors.DictCursor, last_statement: float) -> None:
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._rows: Sequence[tuple[Any, ...]] | None = None
+
+    def rows(self) -> Sequence[tuple[Any, ...]]:
+        """The rows as tuples, column for column."""
+        if self._rows is None:
+            self._transaction.send()
+        assert self._rows is not None  # noqa: S101 - sending gives every SELECT its rows, or raises
+        return self._rows
+
+    def arrived(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """The server has answered."""
+        self._rows = rows
+
+
+class Transaction:
+    """What a piece of work may do inside one transaction; it is never open while anything outside is called.
+
+    With `together`, statements that change many rows wait and go to the server in one packet with the next statement
+    whose answer is needed, or with COMMIT: what fails, fails there, and nothing after it is run.
+    """
+
+    def __init__(self, cursor: pymysql.cursors.DictCursor, last_statement: float, together: bool = False) -> None:
         self._cursor = cursor
         self._last_statement = last_statement  # of the monotonic clock
+        self._together = together
+        self._waiting: list[tuple[str, Later | None]] = []
+        self._size = 0
 
     def rows(self, query: Query, params: Params | None = None) -> list[Row]:
         """All rows of a SELECT; a list or tuple among the parameters becomes `(a, b, c)` for IN."""
@@ -52,16 +77,14 @@ class Transaction:
         return rows[0] if rows else None
 
     def lines(self, query: Query, params: Params) -> Sequence[tuple[Any, ...]]:
-        """All rows of a SELECT as tuples: cheaper than by names, column for column; see `documents`."""
-        with self._cursor.connection.cursor(pymysql.cursors.Cursor) as cursor:
-            _be_in_time(self._last_statement)
-            with _our_errors():
-                cursor.execute(query.sql, params)
-                return cursor.fetchall()
+        """All rows of a SELECT as tuples, which are cheaper than rows by names."""
+        return self.later(query, params).rows()
 
-    def documents(self, query: Query, params: Params) -> list[Any]:
-        """All rows of a SELECT of one JSON column: the driver takes a fifth of the time of many columns for it."""
-        return [orjson.loads(text) for (text,) in self.lines(query, params)]
+    def later(self, query: Query, params: Params) -> Later:
+        """The same, when the next statement goes to the server anyway."""
+        later = Later(self)
+        self._wait(self._cursor.mogrify(query.sql, params), later)
+        return later
 
     def execute(self, query: Query, params: Params | None = None) -> int:
         """Run a statement; how many rows it changed."""
@@ -76,10 +99,11 @@ class Transaction:
         """Insert rows in as few statements as their size allows. Raises `ValueError` when VALUES holds more than
         placeholders."""
         for statement in literals.insert(query.sql).statements(rows):
-            self._run(statement, None)
+            self._change(statement)
 
     def update_many(self, query: Query, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> int:
-        """Run an UPDATE that joins `{rows}`: a derived table of these rows with these column names."""
+        """Run an UPDATE that joins `{rows}`: a derived table of these rows with these column names; how many rows it
+        changed (0 if it goes together with others)."""
         if not rows:
             return 0
         changed = 0
@@ -88,21 +112,60 @@ class Transaction:
         for start in range(0, len(rows), 200):
             part = rows[start : start + 200]
             sql = query.sql.replace("{rows}", head + tail * (len(part) - 1))
-            changed += self._run(sql, [value for row in part for value in row])
+            changed += self._change(self._cursor.mogrify(sql, [value for row in part for value in row]))
         return changed
 
     def update_each(self, query: Query, rows: Sequence[Params]) -> int:
         """Run an UPDATE of one table for each of these rows of parameters, in as few statements as for one; how many
-        rows it changed."""
+        rows it changed (0 if it goes together with others)."""
         if not rows:
             return 0
         changed = 0
         update = literals.update(query.sql)
         for start in range(0, len(rows), 200):
-            changed += self._run(update.statement(rows[start : start + 200]), None)
+            changed += self._change(update.statement(rows[start : start + 200]))
         return changed
 
+    def send(self) -> None:
+        """Send what waits, in one packet, and take the answers; raises what the first statement that fails raises."""
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        if not waiting:
+            return
+        _be_in_time(self._last_statement)
+        with _our_errors(), self._cursor.connection.cursor(pymysql.cursors.Cursor) as cursor:
+            cursor.execute(";\n".join([statement for statement, _ in waiting]))
+            for number, (_, later) in enumerate(waiting):
+                if number:
+                    cursor.nextset()
+                if later is not None:
+                    later.arrived(cursor.fetchall())
+
+    def commit(self) -> None:
+        """Commit; a connection that breaks meanwhile leaves the outcome unknown."""
+        try:
+            if self._waiting:
+                self._waiting.append(("COMMIT", None))
+                self.send()
+            else:
+                with _our_errors():
+                    self._cursor.connection.commit()
+        except DatabaseAway as error:
+            raise OutcomeUnknown("the connection broke while committing") from error
+
+    def _wait(self, statement: str, later: Later | None) -> None:
+        self._waiting.append((statement, later))
+        self._size += len(statement)
+        if not self._together or self._size > literals.STATEMENT_BYTES:
+            self.send()
+
+    def _change(self, statement: str) -> int:
+        if not self._together:
+            return self._run(statement, None)
+        self._wait(statement, None)
+        return 0
+
     def _run(self, sql: str, params: Params | Sequence[object] | None) -> int:
+        self.send()
         _be_in_time(self._last_statement)
         with _our_errors():
             return self._cursor.execute(sql, params)
@@ -122,7 +185,8 @@ class Database:
 
     `pool_size` is the number of threads that use it at most. `statement_seconds` and `lock_seconds` bound one statement
     and one wait for a row lock, `patience_seconds` the repeats of `transact`. No statement begins later than
-    `work_seconds` after `transact` was called.
+    `work_seconds` after `transact` was called. The server takes several statements in one packet only from a pool with
+    `several_statements`.
     """
 
     def __init__(
@@ -135,6 +199,7 @@ class Database:
         patience_seconds: float,
         connect_seconds: int = 1,
         work_seconds: float = math.inf,
+        several_statements: bool = False,
     ) -> None:
         self._settings = settings
         self._statement_seconds = statement_seconds
@@ -142,6 +207,7 @@ class Database:
         self._connect_seconds = connect_seconds
         self._patience = patience_seconds
         self._work_seconds = work_seconds
+        self._several_statements = several_statements
         self._slots = threading.BoundedSemaphore(pool_size)
         # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would
         # make all threads queue behind it. So it is handed connections that are not connected yet and is
@@ -165,13 +231,19 @@ class Database:
         return self._settings.name
 
     def transact(
-        self, work: Callable[[Transaction], T], *, idempotent: bool = False, patience_seconds: float | None = None
+        self,
+        work: Callable[[Transaction], T],
+        *,
+        idempotent: bool = False,
+        patience_seconds: float | None = None,
+        together: bool = False,
     ) -> T:
         """Run `work` in a transaction and commit it; what it returns.
 
         `work` reads, decides and writes, and may run several times: the whole of it is repeated after a deadlock, a
         lock time-out, a failed certification, or a connection that broke before COMMIT. When the connection breaks
-        *during* COMMIT the outcome is unknown: it is repeated only if the work says it is `idempotent`.
+        *during* COMMIT the outcome is unknown: it is repeated only if the work says it is `idempotent`. With
+        `together`, statements share packets where they can (see `Transaction`).
 
         Raises `DatabaseAway` (nothing was written), `OutcomeUnknown`, `Conflict` (patience is over) and the other
         errors of `db.errors`; whatever `work` raises leaves as it is, and nothing was written.
@@ -183,7 +255,7 @@ class Database:
         while True:
             attempt += 1
             try:
-                return self._once(work, deadline, last_statement)
+                return self._once(work, deadline, last_statement, together)
             except (Conflict, DatabaseAway, OutcomeUnknown) as error:
                 if isinstance(error, OutcomeUnknown) and not idempotent:
                     raise
@@ -196,7 +268,7 @@ class Database:
         """Close the idle connections; those on loan close when they come back."""
         self._pool.close()
 
-    def _once(self, work: Callable[[Transaction], T], deadline: float, last_statement: float) -> T:
+    def _once(self, work: Callable[[Transaction], T], deadline: float, last_statement: float, together: bool) -> T:
         with self._connection(deadline) as connection:
             # The driver's own connection: the pool's wrapper might run a statement again on a fresh one. With
             # autocommit off the first statement begins the transaction, which saves a round trip.
@@ -205,12 +277,13 @@ class Database:
                 with _our_errors():
                     self._ready(driver, last_statement)
                     cursor = driver.cursor(pymysql.cursors.DictCursor)
-                result = work(Transaction(cursor, last_statement))
+                transaction = Transaction(cursor, last_statement, together and self._several_statements)
+                result = work(transaction)
                 _be_in_time(last_statement + self._statement_seconds / 2)
+                transaction.commit()
             except BaseException:
                 _roll_back(driver)
                 raise
-            _commit(driver)
             return result
 
     @contextmanager
@@ -242,6 +315,7 @@ class Database:
             autocommit=None,  # set with everything else by `_session`
             conv=_CONVERTERS,
             local_infile=False,
+            client_flag=CLIENT.MULTI_STATEMENTS if self._several_statements else 0,
             # On loopback TLS protects nothing and costs about 40 ms of CPU for each connection.
             ssl_disabled=settings.host in ("127.0.0.1", "localhost", "::1"),
             defer_connect=True,
@@ -297,15 +371,6 @@ def _be_in_time(limit: float) -> None:
     """Many statements that are each in time can together be too late for the person who waits."""
     if time.monotonic() > limit:
         raise Interrupted("the time for this transaction is over")
-
-
-def _commit(connection: Any) -> None:
-    """Commit; a connection that breaks meanwhile leaves the outcome unknown."""
-    try:
-        with _our_errors():
-            connection.commit()
-    except DatabaseAway as error:
-        raise OutcomeUnknown("the connection broke while committing") from error
 
 
 def _roll_back(connection: Any) -> None:

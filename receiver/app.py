@@ -80,6 +80,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         lock_seconds=5,
         patience_seconds=8.0,
         connect_seconds=2,
+        several_statements=True,
     )
     interactive = Database(
         settings.database,

@@ -96,6 +96,7 @@ def open_database(url: DbUrl, *, pool_size: int = 4, patience_seconds: float = 3
         statement_seconds=30.0,
         lock_seconds=10,
         patience_seconds=patience_seconds,
+        several_statements=True,
     )
 
 

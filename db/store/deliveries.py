@@ -56,10 +56,7 @@ def insert_many(tx: Transaction, rows: Sequence[Row]) -> list[int]:
     """Keep several small requests; their numbers, in the same order. Raises `Duplicate` as `insert` does."""
     tx.insert_many(query("deliveries", "insert"), [row.columns() for row in rows])
     names = [row.delivery.request_id for row in rows]
-    found = {
-        bytes(row["request_id"]): int(row["delivery_id"])
-        for row in tx.rows(query("deliveries", "numbers"), {"request_ids": names})
-    }
+    found = dict(tx.lines(query("deliveries", "numbers"), {"request_ids": names}))
     return [found[name] for name in names]
 
 

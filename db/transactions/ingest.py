@@ -155,7 +155,7 @@ def record_together(
         )
         return [{"delivery": number, **outcome} for number, outcome in zip(numbers, outcomes, strict=True)]
 
-    return database.transact(work, idempotent=True, patience_seconds=patience_seconds)
+    return database.transact(work, idempotent=True, patience_seconds=patience_seconds, together=True)
 
 
 def record_unreadable(database: Database, delivery: Delivery, problem: Rejected) -> int:
@@ -194,8 +194,9 @@ def _known(
 ) -> Known:
     """What the record knows, read after the keys were locked: of the instances with these names, and of the blind
     fingerprints under any of the keys."""
+    of_names = instances.ask_names(tx, names)
     opened, last = incidents.open_and_last_of_keys(tx, keys)
-    members = instances.of_names(tx, names) | instances.current(tx, keys, blind)
+    members = of_names() | instances.current(tx, keys, blind)
     at_hand = {incident.incident_id for incident in (*opened.values(), *last.values())}
     older = {instance.incident_id for instance in members.values()} - at_hand
     targets = {key: incident.incident_id for key, incident in {**last, **opened}.items()}
