@@ -36,6 +36,6 @@ def from_json(text: Any) -> Any:
     return orjson.loads(text) if isinstance(text, str | bytes) else text
 
 
-def from_time(value: Any) -> datetime | None:
+def from_time(value: Any) -> Any:
     """The value of a DATETIME column, of a row or inside of a document, where it is a text without its zone, UTC."""
     return datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value

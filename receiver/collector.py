@@ -107,7 +107,7 @@ class Collector:
         """Record one request, perhaps together with others; its answer. Raises what `record_delivery` raises."""
         if self._stopped or not arrival.can_share():
             return await anyio.to_thread.run_sync(self._alone, arrival, limiter=self._lone)
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.put((arrival, future))
         self._call(len(arrival.reading.alerts))
         try:

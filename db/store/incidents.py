@@ -77,9 +77,7 @@ def find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
     return _incident(row) if row else None
 
 
-def insert(
-    tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]
-) -> None:
+def insert(tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]) -> None:
     """Add incidents; the record gives them their numbers. `recorded` says how many alerts are recorded with them."""
     rows = [
         _columns(incident) | {"created_at": now, "recorded": recorded.get(incident.incident_id, 0)}

@@ -356,7 +356,7 @@ def _whole_number(digits: str) -> int | float | None:
 
 
 def _may_be_deeper_than(text: bytes, levels: int) -> bool:
-    """Whether a JSON text has enough brackets for that; a look at the text is cheaper than a walk through the values."""
+    """Whether a JSON text has enough brackets for that; a look at the text is cheaper than walking the values."""
     return text.count(b"{") + text.count(b"[") > levels
 
 

@@ -47,7 +47,12 @@ class CountingDatabase(Database):
     _counts = threading.Lock()
 
     def transact(
-        self, work: Callable[[Transaction], T], *, idempotent: bool = False, patience_seconds: float | None = None
+        self,
+        work: Callable[[Transaction], T],
+        *,
+        idempotent: bool = False,
+        patience_seconds: float | None = None,
+        together: bool = False,
     ) -> T:
         with self._counts:
             self.calls += 1
@@ -57,7 +62,7 @@ class CountingDatabase(Database):
                 self.runs += 1
             return work(tx)
 
-        return super().transact(counted, idempotent=idempotent, patience_seconds=patience_seconds)
+        return super().transact(counted, idempotent=idempotent, patience_seconds=patience_seconds, together=together)
 
     @property
     def repeats(self) -> int:

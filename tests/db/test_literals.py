@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from db import literals
 from db.columns import from_json, to_json
 from db.database import Database, Transaction
+from db.errors import Duplicate
 from db.queries import Query
 from tests.strategies import unhurried
 
@@ -87,9 +88,8 @@ def test_rows_of_an_insert_are_written_once_each_and_in_order() -> None:
     statements = list(literals.insert(ADD).statements(rows))
     assert [statement.count("x'") for statement in statements] == [3, 3, 2]
     assert all(statement.startswith("INSERT INTO things (id, name) VALUES (") for statement in statements)
-    assert list(literals.insert(ADD + " ON DUPLICATE KEY UPDATE name = VALUES(name)").statements(rows[:1]))[0].endswith(
-        "x') ON DUPLICATE KEY UPDATE name = VALUES(name)"
-    )
+    [upsert] = literals.insert(ADD + " ON DUPLICATE KEY UPDATE name = VALUES(name)").statements(rows[:1])
+    assert upsert.endswith("x') ON DUPLICATE KEY UPDATE name = VALUES(name)")
     assert list(literals.insert(ADD).statements([])) == []
 
 
@@ -101,6 +101,60 @@ def test_rows_of_an_insert_are_written_once_each_and_in_order() -> None:
 def test_an_insert_of_many_rows_has_placeholders_only(sql: str) -> None:
     with pytest.raises(ValueError, match="placeholders only"):
         literals.insert(sql)
+
+
+def test_an_update_of_many_rows_is_one_statement(database: Database) -> None:
+    change = Query(
+        "change", "A row.", "UPDATE slack_facts SET value = %(value)s, learned_at = %(at)s WHERE name = %(name)s"
+    )
+    look = Query("look", "All.", "SELECT name, value FROM slack_facts ORDER BY name")
+    add = Query(
+        "add", "Rows.", "INSERT INTO slack_facts (name, value, learned_at) VALUES (%(name)s, %(value)s, %(at)s)"
+    )
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def work(tx: Transaction) -> list[str]:
+        tx.insert_many(add, [{"name": f"n{number:03d}", "value": "0", "at": now} for number in range(500)])
+        rows = [{"name": f"n{number:03d}", "value": to_json({"it's": number}), "at": now} for number in range(450)]
+        assert tx.update_each(change, rows) == 450
+        assert tx.update_each(change, []) == 0
+        return [row["value"] for row in tx.rows(look)]
+
+    values = database.transact(work)
+    assert [from_json(value) for value in values] == [{"it's": number} for number in range(450)] + [0] * 50
+    with pytest.raises(ValueError, match="one table"):
+        literals.update("UPDATE a JOIN b ON a.x = b.x SET a.y = 1")
+
+
+def test_statements_that_go_together_are_run_in_their_order_or_not_at_all(database: Database) -> None:
+    add = Query(
+        "add", "Rows.", "INSERT INTO slack_facts (name, value, learned_at) VALUES (%(name)s, %(value)s, %(at)s)"
+    )
+    look = Query("look", "All.", "SELECT name FROM slack_facts WHERE name LIKE %(like)s ORDER BY name")
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def rows(*names: str) -> list[dict[str, object]]:
+        return [{"name": name, "value": "{}", "at": now} for name in names]
+
+    def work(tx: Transaction) -> list[str]:
+        tx.insert_many(add, rows("a", "b"))
+        later = tx.later(look, {"like": "%"})
+        tx.insert_many(add, rows("c"))
+        seen = [name for (name,) in tx.lines(look, {"like": "%"})]
+        assert [name for (name,) in later.rows()] == ["a", "b"]
+        tx.insert_many(add, rows("d"))
+        return seen
+
+    assert database.transact(work, together=True) == ["a", "b", "c"]
+
+    def fail(tx: Transaction) -> None:
+        tx.insert_many(add, rows("e"))
+        tx.insert_many(add, rows("a"))  # is there already
+        tx.insert_many(add, rows("f"))
+
+    with pytest.raises(Duplicate):
+        database.transact(fail, together=True)
+    assert database.transact(lambda tx: tx.lines(look, {"like": "%"})) == (("a",), ("b",), ("c",), ("d",))
 
 
 def test_what_cannot_be_written_is_an_error_and_no_text() -> None:
