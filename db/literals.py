@@ -1,4 +1,4 @@
-"""Turns values into SQL literals, cheaply: what the driver does for every `str` costs more than the rest of an alert."""
+"""Turns values into SQL literals, cheaply: what the driver does for each `str` costs more than the rest of an alert."""
 
 from __future__ import annotations
 

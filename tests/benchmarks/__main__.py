@@ -17,7 +17,9 @@ from tests.benchmarks.servers import Machinery
 def main() -> int:
     """Run and print; the exit status says only whether it could run."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="short rounds, no record with a long past; 3 minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="short rounds, no record with a long past; under 4 minutes"
+    )
     parser.add_argument("--kind", choices=KINDS, default="any", help="which database server (default any)")
     parser.add_argument("--only", default="", help=f"some of {','.join(scenarios.ALL)}")
     parser.add_argument("--profile", action="store_true", help="where the time of one alert goes, instead of the table")
@@ -43,11 +45,13 @@ def main() -> int:
                 profiling.run(machinery)
                 return 0
             found = scenarios.run(machinery, size, wanted, report)
+            report("layers ...")
+            found.layers.extend(profiling.layers(machinery))
     except ServerError as error:
         print(error, file=sys.stderr)
         return 1
     print()
-    print(*table.scenarios(found), "", *table.goal_lines(found), sep="\n")
+    print(*table.scenarios(found), "", *table.goal_lines(found), "", *table.layer_lines(found), sep="\n")
     print(f"\n{time.monotonic() - began:.0f} seconds; load average now {os.getloadavg()[0]:.1f}")
     return 0
 

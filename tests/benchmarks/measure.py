@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,3 +81,14 @@ class Result:
     def lost(self) -> int:
         """Accepted and not stored; below zero for alerts that are stored though their sender heard an error."""
         return sum(one.accepted - one.alerts for one in self.rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What the layers of one scenario take, in microseconds per alert."""
+
+    name: str  # of the scenario
+    about: str
+    wall: float
+    cpu: float  # of the program
+    sections: Mapping[str, float]

@@ -1,6 +1,6 @@
-"""Where the time of one alert goes: the record path alone, in one thread, on the same durable server.
+"""Where the time of one alert goes: the path from body to commit, in one thread, on the same durable server.
 
-Two looks at the same work: what a section of it takes (parse, plan, SQL text, waiting for the server, ...), measured by
+Two looks at the same work: what a layer of it takes (reading, deciding, SQL text, waiting for the server), measured by
 timers around functions, and the functions with the most own time, by cProfile, which slows small functions down.
 """
 
@@ -10,36 +10,45 @@ import cProfile
 import pstats
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import cycle, islice
 from typing import Any
 
 import pymysql.connections
 import pymysql.cursors
 
+from db import literals
 from db.database import Database
 from db.migrate import migrate
 from db.model import grouping
 from db.model.delivery import Delivery
 from db.model.policy import Policy
+from db.store import alerts
 from db.transactions import ingest
+from db.transactions.ingest import Arrival
 from receiver.sources import reading
 from tests.benchmarks.bodies import Shape, requests
+from tests.benchmarks.measure import Layers
 from tests.benchmarks.scenarios import ONE, STORM
 from tests.benchmarks.servers import Machinery
 from tests.conftest import open_database
 
 _SHOWN = 25
 _SECTIONS: tuple[tuple[Any, str, str], ...] = (
-    (reading, "read_grafana", "parse and read"),
+    (reading, "read_grafana", "parse and check"),
     (ingest, "pack", "compress the body"),
-    (grouping, "sort", "plan"),
-    (grouping, "plan", "plan"),
-    (pymysql.cursors.Cursor, "mogrify", "SQL text and escaping"),
-    (pymysql.cursors.Cursor, "executemany", "SQL text and escaping"),
+    (grouping, "sort", "decide"),
+    (grouping, "plan", "decide"),
+    (grouping, "after", "decide"),
+    (grouping, "together", "decide"),
+    (ingest, "_known", "values of rows"),
+    (alerts, "contents", "SQL text"),
+    (literals.Insert, "statements", "SQL text"),
+    (literals.Update, "statement", "SQL text"),
+    (pymysql.cursors.Cursor, "mogrify", "SQL text"),
     (pymysql.connections.Connection, "query", "driver"),
+    (pymysql.connections.Connection, "next_result", "driver"),
     (pymysql.connections.Connection, "_write_bytes", "send to the server"),
     (pymysql.connections.Connection, "_read_bytes", "wait for the server"),
 )
@@ -80,7 +89,8 @@ def _timed(watch: Stopwatch) -> Iterator[None]:
         def timed(*positional: Any, **named: Any) -> Any:
             watch.enter(section)
             try:
-                return function(*positional, **named)
+                answer = function(*positional, **named)
+                return list(answer) if isinstance(answer, Iterator) else answer  # a generator works when it is read
             finally:
                 watch.leave()
 
@@ -97,40 +107,61 @@ def _timed(watch: Stopwatch) -> Iterator[None]:
             setattr(owner, name, function)
 
 
-def run(machinery: Machinery) -> None:
-    """Print both looks for bodies of one alert and of a hundred."""
+_LOOKS = (
+    ("S2", "bodies of one alert, 12 in a transaction", ONE, 1000, 12),
+    ("S3", "bodies of a hundred alerts, 6 in a transaction", STORM, 60, 6),
+)
+
+
+def layers(machinery: Machinery) -> Iterator[Layers]:
+    """Time the layers; everything is a repeat of what the record knows, as in the scenarios."""
     database = open_database(machinery.new_database())
     migrate(database)
-    for title, shape, count in (("S2, one alert", ONE, 1000), ("S3, a hundred alerts", STORM, 60)):
+    for name, about, shape, count, together in _LOOKS:
         ready = requests(shape, count, 1)
-        _record(database, ready)  # first steps; afterwards everything is a repeat, as in the scenarios
+        _record(database, ready, together)  # first steps
         watch = Stopwatch()
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         with _timed(watch):
-            _record(database, ready)
+            _record(database, ready, together)
         watch.enter("end")
-        elapsed = time.perf_counter() - began
-        alerts = len(ready) * shape.alerts
-        print(f"\n== {title} in a request: {elapsed / alerts * 1e6:.0f} us per alert, one thread ==")
-        for section, seconds in sorted(watch.seconds.items(), key=lambda pair: -pair[1]):
-            calls = watch.calls[section] / len(ready)
-            print(f"  {section:24}{seconds / alerts * 1e6:9.1f} us{seconds / elapsed:7.0%}{calls:8.1f} calls a request")
+        elapsed, cpu = time.perf_counter() - began, time.process_time() - cpu
+        each = 1e6 / (len(ready) * shape.alerts)
+        sections = {section: seconds * each for section, seconds in watch.seconds.items()}
+        yield Layers(name, about, elapsed * each, cpu * each, sections)
+    database.close()
+
+
+def run(machinery: Machinery) -> None:
+    """Print both looks for bodies of one alert and of a hundred, and the packets of a storm."""
+    for found in layers(machinery):
+        print(f"\n== {found.name}: {found.about}; {found.wall:.0f} us per alert, of these {found.cpu:.0f} us CPU ==")
+        for section, micros in sorted(found.sections.items(), key=lambda pair: -pair[1]):
+            print(f"  {section:24}{micros:9.1f} us{micros / found.wall:7.0%}")
+    database = open_database(machinery.new_database())
+    migrate(database)
+    for name, about, shape, count, together in _LOOKS:
+        ready = requests(shape, count, 1)
+        _record(database, ready, together)
+        print(f"\n== {name}: {about} ==")
         profile = cProfile.Profile()
-        profile.runcall(_record, database, ready)
-        _print_top(profile, alerts)
+        profile.runcall(_record, database, ready, together)
+        _print_top(profile, len(ready) * shape.alerts)
     _print_statements(database, STORM)
     database.close()
 
 
-def _record(database: Database, ready: list[bytes]) -> None:
+def _record(database: Database, ready: Sequence[bytes], together: int) -> None:
     policy = Policy(default_channel="#incidents")
-    for number, body in enumerate(islice(cycle(ready), len(ready))):
-        now = datetime.now(UTC)
-        delivery = Delivery(
-            request_id=time.time_ns().to_bytes(8, "big") + number.to_bytes(8, "big"), received_at=now,
-            source="grafana", content_type="application/json", body=body,
-        )  # fmt: skip
-        ingest.record_delivery(database, delivery, reading.read_grafana(body), policy, now)
+    for start in range(0, len(ready), together):
+        arrivals = []
+        for number, body in enumerate(ready[start : start + together]):
+            delivery = Delivery(
+                request_id=time.time_ns().to_bytes(8, "big") + number.to_bytes(8, "big"),
+                received_at=datetime.now(UTC), source="grafana", content_type="application/json", body=body,
+            )  # fmt: skip
+            arrivals.append(Arrival(delivery, reading.read_grafana(body)))
+        ingest.record_together(database, arrivals, policy)
 
 
 def _print_top(profile: cProfile.Profile, alerts: int) -> None:
@@ -146,8 +177,9 @@ def _print_top(profile: cProfile.Profile, alerts: int) -> None:
 
 
 def _print_statements(database: Database, shape: Shape) -> None:
-    """Every statement of one request, with its size and how long it takes."""
-    ready = requests(shape, 10, 1)
+    """Every packet of one transaction, with its size and how long it takes."""
+    together = 6
+    ready = requests(shape, together, 1)
     shown: list[tuple[str, int, float]] = []
     original = pymysql.connections.Connection.query
 
@@ -160,13 +192,9 @@ def _print_statements(database: Database, shape: Shape) -> None:
 
     pymysql.connections.Connection.query = query  # type: ignore[method-assign]
     try:
-        _record(database, ready)
+        _record(database, ready, together)
     finally:
         pymysql.connections.Connection.query = original  # type: ignore[method-assign]
-    each = len(shown) // len(ready)
-    print(f"\n== the statements of a request with {shape.alerts} alerts ==")
-    for text, size, seconds in shown[-each:]:
+    print(f"\n== the packets of a transaction with {together} requests of {shape.alerts} alerts ==")
+    for text, size, seconds in shown:
         print(f"  {seconds * 1000:8.2f} ms{size:9,} bytes  {text}")
-
-
-__all__ = ["run"]

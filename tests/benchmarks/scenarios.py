@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.benchmarks import bodies, history
 from tests.benchmarks.bodies import Shape
-from tests.benchmarks.measure import Result, Round, cpu_seconds
+from tests.benchmarks.measure import Layers, Result, Round, cpu_seconds
 from tests.benchmarks.servers import Machinery, Target
 from tests.servers.database import CHECKOUT
 from tests.servers.observer import send
@@ -57,6 +57,7 @@ class Findings:
     memory_before: float = 0.0
     memory_storms: list[float] = field(default_factory=list)  # after each S3 round
     memory_after: float = 0.0
+    layers: list[Layers] = field(default_factory=list)
 
 
 def run(machinery: Machinery, size: Size, wanted: Sequence[str], report: Callable[[str], None]) -> Findings:
