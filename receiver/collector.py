@@ -119,13 +119,15 @@ class Collector:
     def _call(self, alerts: int) -> None:
         """Call the helper when much waits, or when the writer has been busy for long; on the event loop."""
         self._alerts_waiting += alerts
-        busy = self._busy_since
-        if busy is None or self._called:
+        if self._called or self._busy_since is None:
             return
-        much = self._waiting.qsize() >= MANY_REQUESTS or self._alerts_waiting >= MANY_ALERTS
-        if much or time.monotonic() - busy > HELD_UP_SECONDS:
+        if self._waiting.qsize() >= MANY_REQUESTS or self._alerts_waiting >= MANY_ALERTS or self._is_held_up():
             self._called = True
             self._calls.put(True)
+
+    def _is_held_up(self) -> bool:
+        busy = self._busy_since
+        return busy is not None and time.monotonic() - busy > HELD_UP_SECONDS
 
     def _write(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -141,7 +143,9 @@ class Collector:
                     self._waiting.put(None)  # the sign to stop is for the writer
                 else:
                     self._record(self._gather(first))
-            self._called = False
+            self._called = self._waiting.qsize() > 0 and self._is_held_up()
+            if self._called:  # nobody else may come who would call again
+                self._calls.put(True)
 
     def _gather(self, first: Waiting) -> list[Waiting]:
         """What waits behind the first one, as far as it is to share a transaction with it."""

@@ -10,7 +10,7 @@ import time
 
 from db.server.errors import ServerError
 from db.server.find import KINDS
-from tests.benchmarks import profiling, scenarios, table
+from tests.benchmarks import page, profiling, scenarios, table
 from tests.benchmarks.servers import Machinery
 
 
@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS, default="any", help="which database server (default any)")
     parser.add_argument("--only", default="", help=f"some of {','.join(scenarios.ALL)}")
     parser.add_argument("--profile", action="store_true", help="where the time of one alert goes, instead of the table")
+    parser.add_argument("--keep", action="store_true", help="write the result into tests/benchmarks/README.md")
     parser.add_argument("--rounds", type=int, help="rounds of each scenario")
     parser.add_argument("--seconds", type=float, help="length of a round")
     arguments = parser.parse_args()
@@ -51,7 +52,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     print()
-    print(*table.scenarios(found), "", *table.goal_lines(found), "", *table.layer_lines(found), sep="\n")
+    lines = [*table.scenarios(found), "", *table.goal_lines(found), "", *table.layer_lines(found)]
+    print(*lines, sep="\n")
+    if arguments.keep:
+        about = f"{server.kind} {server.version}, durable; {os.cpu_count()} cores; `{' '.join(sys.argv[1:])}`"
+        page.keep(about, lines)
     print(f"\n{time.monotonic() - began:.0f} seconds; load average now {os.getloadavg()[0]:.1f}")
     return 0
 

@@ -3,8 +3,8 @@
 C0 parses the body with orjson and answers 200. C1 adds one multi-row INSERT per request: key (a SHA-256), state, name,
 fingerprint, labels, annotations and the alert's whole element, the last three as JSON. C2 adds an upsert of the
 incidents (count, last seen) in the same transaction. In C3 the requests that wait share one transaction, written by two
-threads. In C4 JSON text is escaped by two `str.replace`. From C1 on a request is answered after its COMMIT, on the same durable
-server that the program has (a sync of the redo log and of the binary log per COMMIT).
+threads. In C4 JSON text is escaped by two `str.replace`. From C1 on a request is answered after its COMMIT, on the same
+durable server that the program has (a sync of the redo log and of the binary log per COMMIT).
 
 What they leave out is what makes a record of it: credentials, checks of untrusted JSON, exact bytes and answer of each
 request, reading what is known, deciding, instances, timeline, cards, logs, foreign keys and three more indexes.

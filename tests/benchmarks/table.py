@@ -127,7 +127,7 @@ def goal_lines(found: Findings) -> Iterator[str]:
 
 def layer_lines(found: Findings) -> Iterator[str]:
     """Where the time of one alert goes, layer by layer."""
-    yield "where the time of an alert goes, in microseconds (one thread; with 12 requests, or 6 storms, in a transaction)"
+    yield "where the time of an alert goes, us (one thread; 12 requests of S2, or 6 of S3, in a transaction)"
     order = sorted({section for one in found.layers for section in one.sections})
     order.sort(key=lambda section: -max(one.sections.get(section, 0.0) for one in found.layers))
     yield f"  {'':28}" + "".join(f"{one.name:>9}" for one in found.layers)
