@@ -25,7 +25,7 @@ def main() -> int:
     app = create_app(settings)
     # What is there by now stays; alerts make many objects and no cycles, so looking for those can wait for longer.
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(10_000, 10, 10)
     config = uvicorn.Config(
         app,
         host=settings.receiver.host,

@@ -47,7 +47,7 @@ HELD_UP_SECONDS = 0.1
 MOST_TOGETHER = 32
 """Requests in one transaction: enough to share its cost, few enough to let go of their locks soon."""
 
-MOST_ALERTS = 1_000
+MOST_ALERTS = 500
 """Alerts in one transaction of several requests, for the same reason."""
 
 LONE_REQUESTS = 8
