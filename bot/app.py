@@ -31,6 +31,7 @@ from bot.text.words import Words
 from bot.workers.delivery import Delivery, Face
 from bot.workers.identity import Identity
 from bot.workers.loop import Loop
+from bot.workers.vigil import Vigil
 from db.database import Database
 from db.model.incident import Incident
 from db.model.message import Message, MessageKind
@@ -127,6 +128,7 @@ def build_bot(
     )
     app = _bolt(settings, slack, reports, context, listeners)
     loops = [*senders, Loop("identity", identity.turn)]
+    loops.append(Loop("vigil", Vigil(background, policy, clock).turn))
     loops += [Loop(name, turn) for name, turn in (chores or {}).items()]
     socket = None
     routes = []

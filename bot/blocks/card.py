@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.blocks import parts
 from bot.blocks.kit import Block, context, fields, header, message, section
 from bot.blocks.message import SlackMessage
-from bot.text.markup import Mrkdwn, joined, moment, safe
+from bot.text.markup import Mrkdwn, joined, moment
 from bot.text.words import Words
 from db.model.incident import Incident, Status
 
@@ -39,7 +39,7 @@ def card_header(incident: Incident, words: Words, *, block_id: str) -> Block:
         emoji = f"{emoji} {parts.BLIND_EMOJI}"
     said = [
         word,
-        words.blind if blind else "",
+        words.blind if blind and not incident.is_about_blindness else "",
         parts.number_of(incident),
         parts.title_of(incident, words),
     ]
@@ -47,15 +47,17 @@ def card_header(incident: Incident, words: Words, *, block_id: str) -> Block:
 
 
 def description(incident: Incident, words: Words, *, note_limit: int, prefix: str) -> list[Block]:
-    """Why it is blind, summary, what people noted, and links, as far as there is anything.
+    """Whether it can be seen, summary, blind rules, what people noted, and links, as far as there is anything.
 
     With `note_limit` 0 notes are left out: on the card of a reopened incident they would be yesterday's beliefs.
     """
     blocks: list[Block] = []
-    said = [safe(words.blind_explanation, 600)] if incident.is_blind and incident.is_open else []
+    said = parts.sight(incident, words) if incident.is_open else []
     said.append(parts.safe_text(incident.summary, _SUMMARY))
     if text := joined("\n", said):
         blocks.append(section(text, block_id=_block(f"{prefix}-summary", incident)))
+    if rules := parts.blind_rules(incident, words):
+        blocks.append(parts.titled(words.blind_rules, rules, block_id=_block(f"{prefix}-rules", incident)))
     if note_limit:
         for index, (name, note) in enumerate(parts.notes(incident, words, note_limit)):
             blocks.append(parts.titled(name, note, block_id=_block(f"{prefix}-note-{index}", incident)))

@@ -7,8 +7,10 @@ from datetime import datetime
 
 from bot.blocks.identifiers import MORE, ClickAction, encode
 from bot.blocks.kit import Block, Element, actions, button, confirm, option, overflow, section
-from bot.text.markup import Mrkdwn, bold, joined, length, link, mention, moment, one_line, safe, safe_lines
+from bot.text.markup import Mrkdwn, bold, code, joined, length, link, mention, moment, one_line, safe, safe_lines
 from bot.text.words import Who, Words
+from db.model.blind import BLIND_TITLE, RECOVERED_REASON
+from db.model.blind import OBSERVER as BLIND_ACTOR
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Event, EventKind, Incident, Severity, Status
 from db.model.reconcile import FOUND_BY
@@ -21,7 +23,10 @@ SEVERITY_EMOJI: Mapping[Severity, str] = {
 }
 RESOLVED_EMOJI = ":white_check_mark:"
 BLIND_EMOJI = ":see_no_evil:"
+STALE_EMOJI = ":hourglass:"
 
+_RULES = 10
+_RULE = 80
 _TITLE = 110  # leaves room for severity and number in a header of 150
 _VALUE = 160
 _LINKS = 2_400  # an address may be 3000 long by itself; the message has 8000
@@ -30,6 +35,7 @@ _SOURCES: Mapping[str, str] = {
     "grafana": "Grafana",
     "grafana-legacy": "Grafana",
     "alertmanager": "Alertmanager",
+    "observer": "Observer",
 }
 """How the sources call themselves."""
 
@@ -85,6 +91,10 @@ def name_of(incident: Incident, words: Words, limit: int = _TITLE) -> Mrkdwn:
 
 def title_of(incident: Incident, words: Words, limit: int = _TITLE) -> str:
     """The title on one line; there always is one. Untrusted text."""
+    if incident.is_about_blindness:
+        rules = (len(incident.rules) or incident.blind_firing) if incident.is_open else 0
+        source = incident.title.removeprefix(BLIND_TITLE)
+        return one_line(words.blind_title(one_line(source, max(20, limit - 40)), rules), limit)
     return one_line(incident.title, limit) or words.untitled
 
 
@@ -98,9 +108,12 @@ def status_mark(incident: Incident, words: Words) -> Mrkdwn:
     name = safe(words.status_name(incident.status))
     if incident.status is Status.RESOLVED:
         return Mrkdwn(f"{RESOLVED_EMOJI} {name}")
+    marks = []
     if incident.is_blind:
-        return Mrkdwn(f"{name} · {BLIND_EMOJI} {safe(words.blind)}")
-    return name
+        marks.append(Mrkdwn(f"{BLIND_EMOJI} {safe(words.blind)}"))
+    if incident.stale_since is not None:
+        marks.append(Mrkdwn(f"{STALE_EMOJI} {safe(words.stale)}"))
+    return joined(" · ", [name, *marks])
 
 
 def announcement(incident: Incident, words: Words) -> Mrkdwn:
@@ -211,6 +224,31 @@ def safe_text(text: str, limit: int) -> Mrkdwn:
     return safe_lines(text, limit, lines=8)
 
 
+def sight(incident: Incident, words: Words) -> list[Mrkdwn]:
+    """What is known of an open incident's being seen and heard: blind, unobserved, waiting, stale; mostly nothing."""
+    said: list[Mrkdwn] = []
+    if incident.is_about_blindness:
+        said.append(safe(words.blind_explanation, 600))
+    elif incident.unobserved_since is not None:
+        where = code(incident.blind_incident, 64) if incident.blind_incident else Mrkdwn("")
+        since = moment(incident.unobserved_since)
+        said.append(words.unobserved(safe(incident.blind_on, _VALUE), where, since, incident.held))
+    elif incident.blind_firing:
+        said.append(safe(words.blind_explanation, 600))
+    elif incident.sight_at is not None:
+        said.append(words.settling(moment(incident.sight_at)))
+    if incident.stale_since is not None:
+        said.append(words.not_heard_of(moment(incident.last_seen_at)))
+    return said
+
+
+def blind_rules(incident: Incident, words: Words) -> Mrkdwn:
+    """The rules that cannot see a data source, as many as a card holds."""
+    names = [Mrkdwn(f"• {safe(one_line(name, _RULE), _RULE)}") for name in incident.rules[:_RULES]]
+    more = len(incident.rules) - _RULES
+    return joined("\n", [*names, safe(words.and_more(more)) if more > 0 else Mrkdwn("")])
+
+
 def titled(name: str, text: Mrkdwn, *, block_id: str) -> Block:
     """A text under a name in bold."""
     return section(Mrkdwn(f"{bold(safe(name))}\n{text}"), block_id=block_id)
@@ -224,12 +262,13 @@ def event_line(event: Event, words: Words) -> Mrkdwn:
         count=_count(event),
         severity=_severity(event, words),
         reason=event.reason,
+        about=safe(str(event.details.get("on", "")), _VALUE),
     )
 
 
 def _count(event: Event) -> int:
     """How many instances or alerts the event is about; 0 when it does not say."""
-    for name in ("instances", "alerts"):
+    for name in ("instances", "alerts", "hours"):
         if isinstance(count := event.details.get(name), int) and count > 0:
             return count
     return 0
@@ -245,7 +284,8 @@ def last_change(incident: Incident, words: Words) -> Mrkdwn:
     if incident.last_change_by is None or not any(incident.last_change == kind for kind in EventKind):
         return Mrkdwn("")
     kind, by = EventKind(incident.last_change), incident.last_change_by
-    line = words.event(kind, who(by), count=0, severity="", reason=_usual_reason(kind, by))
+    about = safe(incident.blind_on, _VALUE)
+    line = words.event(kind, who(by), count=0, severity="", reason=_usual_reason(kind, by), about=about)
     return joined(" · ", [line, at_or_empty(incident.last_change_at)])
 
 
@@ -257,6 +297,8 @@ def _usual_reason(kind: EventKind, by: Actor) -> str:
         return "all_instances_resolved"
     if by.kind is ActorKind.SOURCE and kind is EventKind.REOPENED:
         return "new_occurrence_in_window"
+    if by == BLIND_ACTOR and kind in (EventKind.RESOLVED, EventKind.PARTLY_RESOLVED):
+        return RECOVERED_REASON
     return ""
 
 

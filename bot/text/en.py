@@ -75,7 +75,25 @@ class English(Words):
     def last_alert_at(self, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"Last alert {at}")
 
-    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str) -> Mrkdwn:
+    def blind_title(self, source: str, rules: int) -> str:
+        return f"Blind on {source}" + (f": {rules} {_plural(rules, 'rule')} without data" if rules else "")
+
+    def and_more(self, count: int) -> str:
+        return f"and {count} more"
+
+    def unobserved(self, source: Mrkdwn, incident: Mrkdwn, since: Mrkdwn, held: int) -> Mrkdwn:
+        on = joined(", ", [Mrkdwn(f"blind on {source}") if source else Mrkdwn(""), incident])
+        because = f" ({on})" if on else ""
+        silent = f" {held} {_plural(held, 'instance')} went silent meanwhile, which is no recovery." if held else ""
+        return Mrkdwn(f"Cannot be observed since {since}{because}: nobody knows whether it still happens.{silent}")
+
+    def settling(self, since: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"Observed again since {since}. If nothing fires soon, it is resolved by itself.")
+
+    def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"Not heard of since {since}: it may be over. Please check, and resolve it if it is.")
+
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
         name = who.name
         match kind:
             case EventKind.OPENED if reason == "resolved_unseen":
@@ -90,14 +108,24 @@ class English(Words):
                 return Mrkdwn(f"{_more(count)} started firing ({name})")
             case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"{_instances(count)} gone from the source's own list, others still fire ({name})")
+            case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
+                return Mrkdwn(f"{_instances(count)} recovered while nobody could see, others still fire")
             case EventKind.PARTLY_RESOLVED:
                 return Mrkdwn(f"{_instances(count)} recovered, others still fire ({name})")
             case EventKind.SEVERITY_RAISED:
                 return Mrkdwn(f"Severity raised{_to(severity)} by {name}")
+            case EventKind.BLIND if about:
+                return Mrkdwn(f"Cannot be observed any more: {name} is blind on {about}")
             case EventKind.BLIND:
-                return Mrkdwn(f"{name} cannot read the data any more")
+                return Mrkdwn(f"Cannot be observed any more: {name} cannot read the data")
             case EventKind.SIGHT_RESTORED:
-                return Mrkdwn(f"{name} can read the data again")
+                return Mrkdwn(f"Can be observed again: {name} reads the data")
+            case EventKind.HELD:
+                return Mrkdwn(f"{_instances(count)} went silent without data: not taken as a recovery ({name})")
+            case EventKind.STALE:
+                return Mrkdwn(f"Marked stale: not heard of for {count} h" if count else "Marked stale")
+            case EventKind.HEARD_AGAIN:
+                return Mrkdwn(f"Heard of again ({name})")
             case EventKind.ACKNOWLEDGED:
                 return Mrkdwn(f"Acknowledged by {name}")
             case EventKind.UNACKNOWLEDGED:
@@ -106,12 +134,16 @@ class English(Words):
                 return Mrkdwn(f"Resolved by itself: everything recovered ({name})")
             case EventKind.RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"Resolved by {name}: nothing of it is in the source's own list any more")
+            case EventKind.RESOLVED if reason == "recovered_while_blind":
+                return Mrkdwn("Resolved by itself: it can be observed again, and nothing fires")
             case EventKind.RESOLVED:
                 return Mrkdwn(f"Resolved by {name}{_because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"Reopened: it fired again soon after ({name})")
             case EventKind.REOPENED if reason == FOUND_BY:
                 return Mrkdwn(f"Reopened by {name}: it fires again in the source's own list")
+            case EventKind.REOPENED if reason == "resolved_while_blind":
+                return Mrkdwn(f"Reopened: its rule went blind as it resolved, so that was silence ({name})")
             case EventKind.REOPENED:
                 return Mrkdwn(f"Reopened by {name}{_because(reason)}")
             case EventKind.NOTED:
@@ -242,8 +274,10 @@ ENGLISH = English(
     language="en",
     untitled="Untitled incident",
     blind="Blind",
-    blind_explanation="Blind: the data source gave no data or an error, so nobody knows whether this still happens. "
-    "It is not a recovery.",
+    blind_explanation="Blind: the data source gives no data or an error, so nobody knows what its rules would say. "
+    "Their open incidents are marked, and do not resolve by silence.",
+    blind_rules="Rules without data",
+    stale="Stale",
     status="Status",
     owner="Owner",
     severity="Severity",

@@ -81,7 +81,25 @@ class Korean(Words):
     def last_alert_at(self, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"마지막 알림 {at}")
 
-    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str) -> Mrkdwn:
+    def blind_title(self, source: str, rules: int) -> str:
+        return f"관측 불가: {source}" + (f" (데이터가 없는 규칙 {rules}개)" if rules else "")
+
+    def and_more(self, count: int) -> str:
+        return f"외 {count}개"
+
+    def unobserved(self, source: Mrkdwn, incident: Mrkdwn, since: Mrkdwn, held: int) -> Mrkdwn:
+        on = joined(", ", [Mrkdwn(f"데이터 소스: {source}") if source else Mrkdwn(""), incident])
+        because = f" ({on})" if on else ""
+        silent = f" 그동안 인스턴스 {held}개의 신호가 끊겼지만 복구로 보지 않습니다." if held else ""
+        return Mrkdwn(f"{since}부터 관측할 수 없습니다{because}. 지금도 문제가 계속되는지 알 수 없습니다.{silent}")
+
+    def settling(self, since: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{since}부터 다시 관측할 수 있습니다. 곧 다시 발생하지 않으면 자동으로 해결됩니다.")
+
+    def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"{since} 이후로 소식이 없습니다. 이미 끝났을 수 있으니 확인한 뒤 해결해 주세요.")
+
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
         by = _by(who)
         match kind:
             case EventKind.OPENED if reason == "resolved_unseen":
@@ -101,14 +119,24 @@ class Korean(Words):
                 return Mrkdwn(f"{_instances(count)} 추가로 발생했습니다 ({who.name})")
             case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 사라졌고, 나머지는 계속 발생 중입니다 ({who.name})")
+            case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
+                return Mrkdwn(f"관측할 수 없는 동안 {_instances(count)} 정상으로 돌아왔고, 나머지는 계속 발생 중입니다")
             case EventKind.PARTLY_RESOLVED:
                 return Mrkdwn(f"{_instances(count)} 정상으로 돌아왔고, 나머지는 계속 발생 중입니다 ({who.name})")
             case EventKind.SEVERITY_RAISED:
                 return Mrkdwn(f"{by} 심각도를 높였습니다{_to(severity)}")
+            case EventKind.BLIND if about:
+                return Mrkdwn(f"더 이상 관측할 수 없습니다 ({who.name}, 데이터 소스: {about})")
             case EventKind.BLIND:
-                return Mrkdwn(f"{by} 데이터를 읽지 못하고 있습니다")
+                return Mrkdwn(f"더 이상 관측할 수 없습니다. {by} 데이터를 읽지 못하고 있습니다")
             case EventKind.SIGHT_RESTORED:
-                return Mrkdwn(f"{by} 데이터를 다시 읽을 수 있습니다")
+                return Mrkdwn(f"다시 관측할 수 있습니다. {by} 데이터를 읽고 있습니다")
+            case EventKind.HELD:
+                return Mrkdwn(f"데이터가 없는 동안 {_instances(count)} 조용해졌지만 복구로 보지 않습니다 ({who.name})")
+            case EventKind.STALE:
+                return Mrkdwn(f"{count}시간 동안 소식이 없어 표시했습니다" if count else "오랫동안 소식이 없습니다")
+            case EventKind.HEARD_AGAIN:
+                return Mrkdwn(f"다시 소식이 있습니다 ({who.name})")
             case EventKind.ACKNOWLEDGED:
                 return Mrkdwn(f"{by} 확인했습니다")
             case EventKind.UNACKNOWLEDGED:
@@ -117,12 +145,16 @@ class Korean(Words):
                 return Mrkdwn(f"모두 정상으로 돌아와 자동으로 해결되었습니다 ({who.name})")
             case EventKind.RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 모두 사라져 자동으로 해결되었습니다 ({who.name})")
+            case EventKind.RESOLVED if reason == "recovered_while_blind":
+                return Mrkdwn("다시 관측할 수 있게 된 뒤 발생하지 않아 자동으로 해결되었습니다")
             case EventKind.RESOLVED:
                 return Mrkdwn(f"{by} 해결했습니다{_because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 ({who.name})")
             case EventKind.REOPENED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 다시 발생이 확인되어 인시던트가 다시 열렸습니다 ({who.name})")
+            case EventKind.REOPENED if reason == "resolved_while_blind":
+                return Mrkdwn(f"해결과 동시에 관측할 수 없게 되어, 복구로 보지 않고 다시 열었습니다 ({who.name})")
             case EventKind.REOPENED:
                 return Mrkdwn(f"{by} 다시 열었습니다{_because(reason)}")
             case EventKind.NOTED:
@@ -255,8 +287,10 @@ KOREAN = Korean(
     language="ko",
     untitled="제목 없는 인시던트",
     blind="관측 불가",
-    blind_explanation="관측 불가: 데이터 소스에서 데이터가 오지 않거나 오류가 발생하여 "
-    "지금도 문제가 계속되는지 알 수 없습니다. 복구된 것이 아닙니다.",
+    blind_explanation="관측 불가: 데이터 소스에서 데이터가 오지 않거나 오류가 발생하여 규칙의 상태를 알 수 없습니다. "
+    "이 규칙들의 진행 중인 인시던트는 표시되며, 신호가 끊겼다고 해서 자동으로 해결되지 않습니다.",
+    blind_rules="데이터가 없는 규칙",
+    stale="소식 없음",
     status="상태",
     owner="담당자",
     severity="심각도",

@@ -33,6 +33,8 @@ class Words(ABC):
     untitled: str
     blind: str
     blind_explanation: str
+    blind_rules: str
+    stale: str
     status: str
     owner: str
     severity: str
@@ -159,9 +161,30 @@ class Words(ABC):
         """When its source was heard last."""
 
     @abstractmethod
-    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str) -> Mrkdwn:
-        """One line of the timeline, without its time. `count` is 0 and `severity` empty when not known; `reason` is a
-        machine word or empty."""
+    def blind_title(self, source: str, rules: int) -> str:
+        """The title of a data source's incident: `Blind on prometheus: 3 rules without data`; 0 is not known."""
+
+    @abstractmethod
+    def and_more(self, count: int) -> str:
+        """How many others a list leaves out."""
+
+    @abstractmethod
+    def unobserved(self, source: Mrkdwn, incident: Mrkdwn, since: Mrkdwn, held: int) -> Mrkdwn:
+        """On the card of an incident whose rule is blind; `incident` is the data source's one, `held` how many
+        instances "resolved" meanwhile."""
+
+    @abstractmethod
+    def settling(self, since: Mrkdwn) -> Mrkdwn:
+        """On the card of an incident whose rule sees again, while what is held waits."""
+
+    @abstractmethod
+    def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
+        """On the card of a stale incident."""
+
+    @abstractmethod
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
+        """One line of the timeline, without its time. `count` is 0, `severity` and `about` (a data source) empty when
+        not known; `reason` is a machine word or empty."""
 
     @abstractmethod
     def reopen_of(self, number: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from db.model.alert import Alert
+from db.model.alert import Alert, AlertKind
+from db.model.blind import blind_parts
 from db.model.identity import KeyParts
 from db.model.policy import KUBERNETES_PHASES, Policy
 
@@ -28,12 +29,14 @@ _POD = re.compile(r"(.+?)-(?:[a-f0-9]{6,10}-[a-z0-9]{5}|[a-z0-9]{5}|\d{1,4})")
 """A workload's name and what its ReplicaSet, DaemonSet or StatefulSet added to name a pod."""
 
 
-def key_parts(alert: Alert, policy: Policy) -> KeyParts:
-    """The parts of the incident key of one alert.
+def key_parts(alert: Alert, policy: Policy, origin: str = "") -> KeyParts:
+    """The parts of the incident key of one alert; `origin` is the host of the Grafana it comes from, if known.
 
     Ordinary labels are taken as they are. Two things of Kubernetes are not what their label says: a `phase` such as
     `Failed` is the state of a pod or volume, and the `service` of an alert on exporter data is the exporter.
     """
+    if alert.kind is AlertKind.BLIND:
+        return blind_parts(alert, policy.blind, origin)
     labels = alert.labels
     return KeyParts(
         rule_uid=alert.rule_uid,

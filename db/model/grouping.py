@@ -9,29 +9,49 @@ less than one apart are the same. What an alert means depends on what is known o
   firing,   earlier start, still firing             late
   firing,   later start                             a new occurrence
   resolved, ended before the known start            late
+  resolved, while its rule is blind                 held: it counts as firing until sight returns
   resolved, otherwise                               the instance resolves
 
-A new occurrence joins the open incident of its key, else reopens the last one inside `reopen_window`, else opens one.
-A repeat of an occurrence that a person resolved belongs to that incident and opens nothing. An incident resolves by
-itself when its last firing instance resolves; instances that are blind count as firing.
+"Firing" of a held instance is read as if it were resolved. A new occurrence joins the open incident of its key, else
+reopens the last one inside `reopen_window`, else opens one. A repeat of an occurrence that a person resolved belongs to
+that incident and opens nothing. An incident resolves by itself when its last firing instance resolves.
+
+A blind alert belongs to the incident of its data source (`db.model.blind`). When the first one of a rule fires, the
+rule's open incidents become unobserved; when the last one resolves, they are observed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from db.model.alert import Alert, AlertKind, AlertState, Links, Reading
 from db.model.attribution import key_parts
+from db.model.blind import (
+    BLIND_TITLE,
+    DOUBTED_REASON,
+    HELD_REASON,
+    BlindRule,
+    doubted,
+    kept_rule,
+    lose_sight,
+    regain_sight,
+    says_silence,
+    settled,
+    source_name,
+)
+from db.model.heartbeat import SOURCE as OBSERVED
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, observer, source
 from db.model.incident import Event, EventKind, Incident, Instance, Status
-from db.model.lifecycle import reopened
+from db.model.lifecycle import released, reopened
 from db.model.policy import Policy
 
 _SAME_START = timedelta(milliseconds=1)
 """Alertmanager and Grafana write `startsAt` with nanoseconds in a webhook and with milliseconds in their lists."""
+_LEGACY = "grafana-legacy"
 
 InstanceName = tuple[IncidentKey, str]
 """A key and a fingerprint."""
@@ -44,6 +64,7 @@ class Meaning(StrEnum):
     REPEAT = "repeat"
     LATE = "late"
     RESOLVED = "resolved"
+    HELD = "held"  # "resolved" of something whose rule cannot see
     RESOLVED_UNSEEN = "resolved_unseen"  # "resolved" of something we never heard firing
 
 
@@ -54,6 +75,7 @@ class Keyed:
     alert: Alert
     parts: KeyParts
     key: IncidentKey
+    implied: bool = False  # not said, but meant by another alert; it leaves no row in the fact log
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +83,8 @@ class Sorted:
     """The alerts of a reading by what they are for."""
 
     keyed: tuple[Keyed, ...]  # normal alerts
-    blind: tuple[Keyed, ...]  # found by their rule; their key is where they go when it has no open incident
+    by_rule: tuple[Keyed, ...]  # found by their rule; their key is where they go when it knows nothing of them
+    blind: tuple[Keyed, ...]
     tests: tuple[Alert, ...]
     heartbeats: tuple[Alert, ...]
 
@@ -76,6 +99,10 @@ class Known:
     closed: Mapping[IncidentId, Incident] = field(default_factory=dict)  # older incidents those instances are in
     # the same fingerprints where they are not the newest of their key: in an incident that a person reopened
     members: Mapping[tuple[IncidentId, str], Instance] = field(default_factory=dict)
+    blind: Mapping[str, tuple[BlindRule, ...]] = field(default_factory=dict)  # by rule, as far as it can matter
+    # by rule: incidents that their source resolved a moment ago, with what resolved then
+    doubtful: Mapping[str, tuple[tuple[Incident, tuple[Instance, ...]], ...]] = field(default_factory=dict)
+    held: Mapping[IncidentId, tuple[Instance, ...]] = field(default_factory=dict)  # of incidents that are to settle now
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +126,8 @@ class Plan:
     superseded: tuple[tuple[IncidentId, str], ...]  # instances that are not the newest of their key any more
     recorded: tuple[Recorded, ...]
     events: tuple[Event, ...]
+    went_blind: tuple[BlindRule, ...] = ()
+    sees_again: tuple[BlindRule, ...] = ()  # blind alerts that are over
 
     def count(self, kind: EventKind) -> int:
         """How many events of this kind there are."""
@@ -108,35 +137,44 @@ class Plan:
 def sort(reading: Reading, policy: Policy) -> Sorted:
     """Give every alert its key, and set aside tests and heartbeats."""
     normal: list[Keyed] = []
+    by_rule: list[Keyed] = []
     blind: list[Keyed] = []
     tests: list[Alert] = []
     heartbeats: list[Alert] = []
+    origin = _host(reading.external_url) if policy.blind.by_origin else ""
     for alert in reading.alerts:
         if alert.kind is AlertKind.TEST:
             tests.append(alert)
-        elif alert.kind is AlertKind.NORMAL and policy.is_heartbeat(alert.labels):
+        elif alert.kind is AlertKind.NORMAL and alert.source != OBSERVED and policy.is_heartbeat(alert.labels):
             heartbeats.append(alert)
+        elif alert.source == _LEGACY:
+            said, meant = _of_legacy(alert)
+            if said.kind is AlertKind.BLIND:
+                blind.append(_keyed(said, policy))
+            else:
+                (by_rule if said.state is AlertState.RESOLVED else normal).append(_keyed(said, policy))
+                blind.append(replace(_keyed(meant, policy), implied=True))
         else:
-            parts = key_parts(alert, policy)
+            parts = key_parts(alert, policy, origin)
             keyed = Keyed(alert, parts, incident_key(parts))
-            (blind if is_found_by_rule(alert) else normal).append(keyed)
-    return Sorted(tuple(normal), tuple(blind), tuple(tests), tuple(heartbeats))
+            (blind if alert.kind is AlertKind.BLIND else normal).append(keyed)
+    return Sorted(tuple(normal), tuple(by_rule), tuple(blind), tuple(tests), tuple(heartbeats))
 
 
-def is_found_by_rule(alert: Alert) -> bool:
-    """Whether an alert lacks the labels that lead to its incident: blind ones, and "ok" of legacy Grafana, which may
-    come with other tags than "no data" had."""
-    return alert.kind is AlertKind.BLIND or (alert.source == "grafana-legacy" and alert.state is AlertState.RESOLVED)
+def is_about_sight(alert: Alert) -> bool:
+    """Whether an alert says something of what its rule can see: blind ones, and everything of legacy Grafana, where
+    one message is the state of the whole rule."""
+    return alert.kind is AlertKind.BLIND or alert.source == _LEGACY
 
 
-def home_of_blind(
+def home_by_rule(
     keyed: Keyed, of_rule: Sequence[Incident], instances: Sequence[Instance], policy: Policy, now: datetime
 ) -> IncidentKey:
-    """The key of the incident a blind alert goes to.
+    """The key of the incident that "ok" of legacy Grafana goes to: it may come with other tags than "alerting" had.
 
     `of_rule` are the open incidents of its rule, `instances` what is known of its fingerprint under that rule, the
     newest incident first. It belongs to the open incident where its fingerprint fires; an occurrence that is known
-    stays where it is, also when a person resolved that incident; a new one joins the open incident of the rule that
+    stays where it is, also when a person resolved that incident; else it goes to the open incident of the rule that
     was heard of last; without one it forms its own.
     """
     alert = keyed.alert
@@ -150,6 +188,14 @@ def home_of_blind(
             return instance.key
     best = max(of_rule, key=lambda incident: (incident.last_seen_at, incident.number), default=None)
     return best.key if best is not None else keyed.key
+
+
+def in_order(keyed: Iterable[tuple[Keyed, IncidentKey]], blind: Iterable[Keyed]) -> list[tuple[Keyed, IncidentKey]]:
+    """The alerts of one body as they are to be planned: a rule goes blind first and sees again last, so that a
+    "resolved" beside either is read as silence."""
+    firing = [(one, one.key) for one in blind if one.alert.state is AlertState.FIRING]
+    over = [(one, one.key) for one in blind if one.alert.state is AlertState.RESOLVED]
+    return [*firing, *keyed, *over]
 
 
 def plan(
@@ -169,11 +215,18 @@ def plan(
     """
     actor = observer(found_by.removeprefix("found_by_")) if found_by else source(source_name)
     drafts: dict[IncidentKey, _Draft] = {}
+    sight = _Sight(known)
+
+    def new_draft(key: IncidentKey) -> _Draft:
+        return _Draft(key, known, policy, now, actor, origin, found_by, sight)
+
     for keyed, key in alerts:
         draft = drafts.get(key)
         if draft is None:
-            draft = drafts[key] = _Draft(key, known, policy, now, actor, origin, found_by)
+            draft = drafts[key] = new_draft(key)
         draft.add(keyed)
+        if sight.flipped:
+            _spread(sight, drafts, known, new_draft)
     for draft in drafts.values():
         draft.finish(truncated)
     ordered = [drafts[key] for key in sorted(drafts)]
@@ -185,7 +238,30 @@ def plan(
         superseded=tuple(pair for draft in ordered for pair in draft.superseded),
         recorded=tuple(recorded for draft in ordered for recorded in draft.recorded),
         events=tuple(event for draft in ordered for event in draft.events),
+        went_blind=sight.went_blind(),
+        sees_again=sight.sees_again(),
     )
+
+
+def _spread(
+    sight: _Sight,
+    drafts: dict[IncidentKey, _Draft],
+    known: Known,
+    new_draft: Callable[[IncidentKey], _Draft],
+) -> None:
+    """Tell the open incidents of rules that went blind, or see again."""
+    while sight.flipped:
+        rule = sight.flipped.pop()
+        blind = sight.of(rule)
+        doubtful = known.doubtful.get(rule, ()) if blind else ()
+        keys = sight.open_keys(rule) | {key for key, draft in drafts.items() if draft.rule == rule}
+        for key in sorted(keys | {incident.key for incident, _ in doubtful}):
+            if key not in drafts:
+                drafts[key] = new_draft(key)
+        for incident, members in doubtful:
+            drafts[incident.key].doubt(incident, members)
+        for key in sorted(keys | {incident.key for incident, _ in doubtful}):
+            drafts[key].see(blind)
 
 
 def after(known: Known, decided: Plan) -> Known:
@@ -209,7 +285,7 @@ def after(known: Known, decided: Plan) -> Known:
         members[instance.incident_id, instance.fingerprint] = instance
         if (instance.incident_id, instance.fingerprint) not in gone:
             current[instance.key, instance.fingerprint] = instance
-    return Known(open=opened, last=last, instances=current, closed=closed, members=members)
+    return replace(known, open=opened, last=last, instances=current, closed=closed, members=members)
 
 
 def together(plans: Sequence[Plan]) -> Plan:
@@ -239,6 +315,8 @@ def together(plans: Sequence[Plan]) -> Plan:
         superseded=tuple(superseded),
         recorded=tuple(entry for decided in plans for entry in decided.recorded),
         events=tuple(event for decided in plans for event in decided.events),
+        went_blind=tuple(rule for decided in plans for rule in decided.went_blind),
+        sees_again=tuple(rule for decided in plans for rule in decided.sees_again),
     )
 
 
@@ -247,11 +325,76 @@ def values_text(alert: Alert) -> str:
     return ", ".join(f"{name}={number:.6g}" for name, number in sorted(alert.values.items()))[:1000]
 
 
+class _Sight:
+    """Which rules cannot see, while a delivery is being decided."""
+
+    def __init__(self, known: Known) -> None:
+        self._before = known.blind
+        self._open = known.open
+        self._keys: dict[str, set[IncidentKey]] | None = None
+        self._now: dict[str, dict[InstanceName, BlindRule]] = {}
+        self.flipped: list[str] = []  # rules that went blind or see again, and whose incidents were not told yet
+
+    def open_keys(self, rule: str) -> set[IncidentKey]:
+        """The keys of the open incidents of a rule, as they were before the delivery."""
+        if self._keys is None:
+            self._keys = defaultdict(set)
+            for incident in self._open.values():
+                self._keys[incident.parts.rule_uid].add(incident.key)
+        return self._keys.get(rule, set())
+
+    def of(self, rule: str) -> BlindRule | None:
+        """Why a rule is blind: the first of its blind alerts; None when it sees."""
+        if rule not in self._now:
+            before = self._before.get(rule)
+            return before[0] if before else None
+        return next(iter(self._now[rule].values()), None)
+
+    def lose(self, blind: BlindRule) -> None:
+        """A blind alert of the rule fires."""
+        rules = self._rules(blind.rule_uid)
+        if not rules:
+            self.flipped.append(blind.rule_uid)
+        rules[blind.key, blind.fingerprint] = blind
+
+    def regain(self, rule: str, name: InstanceName) -> None:
+        """A blind alert of the rule is over."""
+        rules = self._rules(rule)
+        if rules.pop(name, None) is not None and not rules:
+            self.flipped.append(rule)
+
+    def went_blind(self) -> tuple[BlindRule, ...]:
+        """What is to be written."""
+        pairs = ((rule, blind) for rule, now in sorted(self._now.items()) for blind in now.values())
+        return tuple(blind for rule, blind in pairs if blind not in self._before.get(rule, ()))
+
+    def sees_again(self) -> tuple[BlindRule, ...]:
+        """What is to be removed."""
+        return tuple(
+            blind
+            for rule, now in sorted(self._now.items())
+            for blind in self._before.get(rule, ())
+            if (blind.key, blind.fingerprint) not in now
+        )
+
+    def _rules(self, rule: str) -> dict[InstanceName, BlindRule]:
+        before = self._before.get(rule, ())
+        return self._now.setdefault(rule, {(blind.key, blind.fingerprint): blind for blind in before})
+
+
 class _Draft:
     """One key while a delivery is being decided."""
 
     def __init__(
-        self, key: IncidentKey, known: Known, policy: Policy, now: datetime, actor: Actor, origin: str, found_by: str
+        self,
+        key: IncidentKey,
+        known: Known,
+        policy: Policy,
+        now: datetime,
+        actor: Actor,
+        origin: str,
+        found_by: str,
+        all_sight: _Sight,
     ) -> None:
         self.key = key
         self._known = known
@@ -269,11 +412,32 @@ class _Draft:
         self._resolved: dict[IncidentId, int] = {}
         self._began: dict[IncidentId, tuple[EventKind, Status | None, str]] = {}
         self._raised: dict[IncidentId, str] = {}
-        self._sight: dict[IncidentId, EventKind] = {}
+        self._all_sight = all_sight
+        self._held: dict[IncidentId, tuple[int, str]] = {}  # how many, and why
+        self._sight: dict[IncidentId, tuple[EventKind, BlindRule | None]] = {}
+        self._settled: dict[IncidentId, Event] = {}
         self.written: dict[tuple[IncidentId, str], Instance] = {}
         self.superseded: list[tuple[IncidentId, str]] = []
         self.recorded: list[Recorded] = []
         self.events: list[Event] = []
+
+        self._let_settle()
+
+    def _let_settle(self) -> None:
+        """What waited long enough for sight takes effect before anything new is decided, whether the vigil came to it
+        or not: so the record is the same however late that is, and when deliveries are replayed."""
+        incident = self._open
+        if incident is None or incident.sight_at is None or self._now - incident.sight_at < self._policy.blind.settle:
+            return
+        known = self._known.held.get(incident.incident_id, ())
+        latest = (self._known.members.get((one.incident_id, one.fingerprint), one) for one in known)
+        if held := [one for one in latest if one.is_held]:
+            done = settled(incident, held, self._now)
+            self._settled[incident.incident_id] = done.event
+            for instance in done.instances:
+                self._write(instance)
+            self._put(done.incident)
+            self._open = done.incident if done.incident.is_open else None
 
     # -- one alert ---------------------------------------------------------------------------------------------
 
@@ -281,7 +445,11 @@ class _Draft:
         """Take one alert in."""
         alert = keyed.alert
         instance = self._instance(alert.fingerprint)
+        if keyed.implied and (instance is None or instance.state is not AlertState.FIRING):
+            return
         meaning = meaning_of(alert, instance, self._now, self._policy)
+        if meaning is Meaning.RESOLVED and instance is not None and self._is_silence(alert, instance):
+            meaning = Meaning.HELD
         match meaning:
             case Meaning.NEW_OCCURRENCE:
                 incident = self._incident_for_new(keyed)
@@ -289,15 +457,78 @@ class _Draft:
             case Meaning.RESOLVED:
                 assert instance is not None  # noqa: S101 - that is what this meaning says
                 incident = self._settle(self._incident_of(instance), alert, instance)
+            case Meaning.HELD:
+                assert instance is not None  # noqa: S101 - the same
+                incident = self._hold(self._incident_of(instance), alert, instance)
             case Meaning.RESOLVED_UNSEEN:
                 incident = self._settle_unseen(keyed)
             case Meaning.REPEAT | Meaning.LATE:
                 assert instance is not None  # noqa: S101 - that is what these meanings say
                 incident = self._repeat(self._incident_of(instance), alert, instance, meaning)
-        if incident.last_seen_at < self._now:  # once per delivery: a copy takes longer than all that decides
-            incident = replace(incident, last_seen_at=self._now)
+        if incident.last_seen_at < self._now or incident.stale_since is not None:  # once per delivery: copies cost
+            incident = replace(incident, last_seen_at=max(incident.last_seen_at, self._now), stale_since=None)
         self._put(incident)
-        self.recorded.append(Recorded(keyed, incident.incident_id, self.key, meaning))
+        if not keyed.implied:
+            self.recorded.append(Recorded(keyed, incident.incident_id, self.key, meaning))
+
+    # -- what the rule can see ---------------------------------------------------------------------------------
+
+    @property
+    def rule(self) -> str:
+        """The rule of the open incident, if there is one."""
+        return kept_rule(self._open.parts.rule_uid) if self._open is not None else ""
+
+    def see(self, blind: BlindRule | None) -> None:
+        """The rule of the open incident went blind, or sees again (None)."""
+        if self._open is None:
+            return
+        incident = self._current(self._open)
+        if not incident.is_open:
+            return
+        if blind is None and (incident.unobserved_since is not None or incident.incident_id in self._sight):
+            self._put(regain_sight(incident, self._now))
+            self._sight[incident.incident_id] = (EventKind.SIGHT_RESTORED, None)
+        elif blind is not None and incident.unobserved_since is None:
+            self._put(lose_sight(incident, blind))
+            self._sight[incident.incident_id] = (EventKind.BLIND, blind)
+
+    def doubt(self, incident: Incident, members: Sequence[Instance]) -> None:
+        """An incident resolved by itself just before its rule went blind: that was silence."""
+        newest = self._last is not None and self._last.incident_id == incident.incident_id
+        if self._open is not None or not newest or incident.incident_id in self._after:
+            return
+        again, held = doubted(incident, members)
+        for instance in held:
+            self._write(instance)
+        self._put(again)
+        self._open = again
+        self._began[incident.incident_id] = (EventKind.REOPENED, Status.RESOLVED, DOUBTED_REASON)
+
+    def _is_silence(self, alert: Alert, instance: Instance) -> bool:
+        """Whether "resolved" of an instance says nothing, because its rule cannot see."""
+        incident = self._incident_of(instance)
+        if alert.kind is AlertKind.BLIND or alert.source == _LEGACY or not incident.is_open:
+            return False
+        return incident.unobserved_since is not None or says_silence(alert)
+
+    def _hold(self, incident: Incident, alert: Alert, instance: Instance) -> Incident:
+        """An instance "resolves" unseen: it counts as firing until sight returns."""
+        self._write(
+            replace(
+                instance,
+                starts_at=max(instance.starts_at, alert.starts_at or instance.starts_at),
+                ends_at=alert.ends_at or self._now,
+                heard_at=self._now,
+                last_values=values_text(alert) or instance.last_values,
+            )
+        )
+        incident = replace(incident, last_values=values_text(alert) or incident.last_values)
+        if instance.is_held:
+            return incident
+        name = incident.incident_id
+        blind = incident.unobserved_since is not None
+        self._held[name] = (self._held.get(name, (0, ""))[0] + 1, HELD_REASON if blind else "resolve_without_data")
+        return replace(incident, held=incident.held + 1, sight_at=None if blind else self._now)
 
     def _incident_for_new(self, keyed: Keyed) -> Incident:
         """The incident that a new occurrence belongs to: the open one, a reopened one, or a new one."""
@@ -305,16 +536,28 @@ class _Draft:
             return self._current(self._open)
         last = self._current(self._last) if self._last is not None else None
         window = self._policy.reopen_window
+        if keyed.alert.kind is AlertKind.BLIND:
+            window = max(window, self._policy.blind.window)
         if window and last is not None and last.resolved_time and self._now - last.resolved_time < window:
             reason = self._found_by or "new_occurrence_in_window"
             self._began[last.incident_id] = (EventKind.REOPENED, Status.RESOLVED, reason)
-            self._open = reopened(last)
+            self._open = self._as_seen(reopened(last))
             return self._open
         return self._begin(keyed)
+
+    def _as_seen(self, incident: Incident) -> Incident:
+        """An incident that opens, unobserved if its rule cannot see."""
+        blind = self._all_sight.of(kept_rule(incident.parts.rule_uid))
+        if blind is None:
+            return incident
+        self._sight[incident.incident_id] = (EventKind.BLIND, blind)
+        return lose_sight(incident, blind)
 
     def _begin(self, keyed: Keyed) -> Incident:
         alert, now = keyed.alert, self._now
         labels = {**alert.labels, **_named(keyed.parts)}
+        blind = alert.kind is AlertKind.BLIND
+        title = BLIND_TITLE + source_name(alert, self._policy.blind) if blind else ""
         incident = Incident(
             incident_id=incident_id(self.key, now, self._last.incident_id if self._last else None),
             number=0,
@@ -322,8 +565,8 @@ class _Draft:
             parts=keyed.parts,
             status=Status.ACTIVE,
             severity=self._policy.severity(alert.labels),
-            title=self._policy.title(alert.alertname, labels)[:255],
-            summary=alert.summary,
+            title=(title or self._policy.title(alert.alertname, labels))[:255],
+            summary=_why(alert) if blind else alert.summary,
             service_category=self._policy.category(labels)[:255],
             source=alert.source,
             channel=self._policy.channel(labels),
@@ -332,8 +575,10 @@ class _Draft:
             last_seen_at=now,
             first_values=values_text(alert),
             last_values=values_text(alert),
-            links=alert.links,
+            links=Links() if blind else alert.links,  # those of one rule say nothing of its data source
         )
+        if alert.state is AlertState.FIRING:
+            incident = self._as_seen(incident)
         self._before[incident.incident_id] = None
         self._began[incident.incident_id] = (EventKind.OPENED, None, self._found_by)
         self._open = self._last = incident
@@ -345,6 +590,7 @@ class _Draft:
         member = self._member(incident, alert.fingerprint)
         was_firing = member is not None and member.state is AlertState.FIRING
         was_blind = was_firing and member is not None and member.kind is AlertKind.BLIND
+        was_held = member is not None and member.is_held
         blind = alert.kind is AlertKind.BLIND
         if instance is not None and instance.incident_id != incident.incident_id:
             self._move_away(instance)
@@ -365,10 +611,18 @@ class _Draft:
             )
         )
         self._joined[incident.incident_id] = self._joined.get(incident.incident_id, 0) + 1
-        if blind and not incident.blind_firing:
-            self._sight[incident.incident_id] = EventKind.BLIND
-        elif was_blind and not blind and incident.blind_firing == 1:
-            self._sight[incident.incident_id] = EventKind.SIGHT_RESTORED
+        if blind:
+            self._all_sight.lose(
+                BlindRule(
+                    rule_uid=kept_rule(alert.rule_uid),
+                    fingerprint=alert.fingerprint,
+                    key=self.key,
+                    incident_id=incident.incident_id,
+                    source=source_name(alert, self._policy.blind),
+                    since=min(alert.starts_at or self._now, self._now),
+                )
+            )
+        held = incident.held - was_held
         severity = self._policy.severity(alert.labels)
         if severity.rank < incident.severity.rank:
             self._raised[incident.incident_id] = severity.value
@@ -378,8 +632,10 @@ class _Draft:
             instances_total=incident.instances_total + (member is None),
             instances_firing=incident.instances_firing + (not was_firing),
             blind_firing=incident.blind_firing + blind - was_blind,
+            held=held,
+            sight_at=incident.sight_at if held else None,
             last_values=values_text(alert) or incident.last_values,
-            links=_merged(incident.links, alert.links),
+            links=incident.links if blind else _merged(incident.links, alert.links),
         )
 
     def _move_away(self, instance: Instance) -> None:
@@ -409,12 +665,15 @@ class _Draft:
             )
         )
         self._resolved[incident.incident_id] = self._resolved.get(incident.incident_id, 0) + 1
-        if blind and incident.blind_firing == 1:
-            self._sight[incident.incident_id] = EventKind.SIGHT_RESTORED
+        if blind:
+            self._all_sight.regain(kept_rule(alert.rule_uid), (self.key, alert.fingerprint))
+        held = max(0, incident.held - instance.is_held)
         return replace(
             incident,
             instances_firing=max(0, incident.instances_firing - 1),
             blind_firing=max(0, incident.blind_firing - blind),
+            held=held,
+            sight_at=incident.sight_at if held else None,
             last_values=values_text(alert) or incident.last_values,
         )
 
@@ -517,12 +776,15 @@ class _Draft:
         for name, incident in list(self._after.items()):
             resolves = bool(incident.is_open and self._resolved.get(name) and not incident.instances_firing)
             if resolves:
-                incident = replace(incident, status=Status.RESOLVED, resolved_time=self._now, resolved_by=self._actor)
+                over = replace(incident, status=Status.RESOLVED, resolved_time=self._now, resolved_by=self._actor)
+                incident = released(over)
             events = self._events(incident, resolves, truncated)
             self.events.extend(events)
             before = self._before[name]
             if before is not None and (events or _face(incident) != _face(before)):
                 incident = replace(incident, version=before.version + 1)
+            if name in self._settled:
+                events = events[1:]  # it is shown already, unless something newer happened
             if events and (incident.is_open or resolves or before is None):  # a person's resolve stays in sight
                 shown = _most_telling(events)
                 incident = replace(
@@ -547,6 +809,8 @@ class _Draft:
                 )
             )  # fmt: skip
 
+        if name in self._settled:
+            events.append(self._settled[name])
         joined, resolved = self._joined.get(name, 0), self._resolved.get(name, 0)
         if name in self._began:
             kind, status, reason = self._began[name]
@@ -557,7 +821,14 @@ class _Draft:
         if name in self._raised:
             tell(EventKind.SEVERITY_RAISED, details={"severity": self._raised[name]})
         if name in self._sight:
-            tell(self._sight[name])
+            kind, blind = self._sight[name]
+            tell(kind, details={"on": blind.source, "incident": blind.incident_id} if blind else {})
+        if name in self._held:
+            count, why = self._held[name]
+            tell(EventKind.HELD, reason=why, details={"instances": count})
+        earlier = self._before[name]
+        if earlier is not None and earlier.stale_since is not None and incident.is_open:
+            tell(EventKind.HEARD_AGAIN)
         if resolves:
             before = self._before[name]
             was = before.status if before is not None and before.is_open else Status.ACTIVE
@@ -585,12 +856,37 @@ class _Draft:
         return [(self._after[name], before) for name, before in self._before.items() if before is not None]
 
 
+def _keyed(alert: Alert, policy: Policy) -> Keyed:
+    parts = key_parts(alert, policy)
+    return Keyed(alert, parts, incident_key(parts))
+
+
+def _of_legacy(alert: Alert) -> tuple[Alert, Alert]:
+    """What a message of legacy Grafana says, and what it means for its rule's sight: any other state ends "no data".
+
+    Legacy Grafana has one fingerprint for a rule, so that its blindness gets one of its own.
+    """
+    fingerprint = f"blind:{alert.fingerprint}"[:64]
+    if alert.kind is AlertKind.BLIND:
+        blind = replace(alert, fingerprint=fingerprint)
+        return blind, blind
+    over = replace(alert, kind=AlertKind.BLIND, state=AlertState.RESOLVED, fingerprint=fingerprint, starts_at=None)
+    return alert, over
+
+
+def _host(url: str) -> str:
+    """`grafana.example.com:3000` of an address; empty when there is none."""
+    return url.partition("://")[2].partition("/")[0].lower()
+
+
 def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:
     """What an alert means, given what is known of its instance (see the table at the top)."""
     starts_at = alert.starts_at
     if alert.state is AlertState.RESOLVED:
         if instance is None:
             return Meaning.RESOLVED_UNSEEN
+        if instance.is_held and (alert.ends_at is None or (instance.ends_at and alert.ends_at <= instance.ends_at)):
+            return Meaning.REPEAT
         ended = alert.ends_at or now
         same_start = starts_at is None or _is_same(starts_at, instance.starts_at)
         if instance.state is AlertState.RESOLVED:
@@ -598,7 +894,7 @@ def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: P
         return Meaning.RESOLVED if same_start or ended > instance.starts_at else Meaning.LATE
     if instance is None:
         return Meaning.NEW_OCCURRENCE
-    if instance.state is AlertState.FIRING:
+    if instance.state is AlertState.FIRING and not instance.is_held:
         if starts_at is None or _is_same(starts_at, instance.starts_at):
             return Meaning.REPEAT if alert.kind is instance.kind else Meaning.NEW_OCCURRENCE
         return Meaning.NEW_OCCURRENCE if starts_at > instance.starts_at else Meaning.LATE
@@ -617,7 +913,15 @@ def _is_later(start: datetime, known: datetime) -> bool:
 
 def _face(incident: Incident) -> tuple[object, ...]:
     """What a card shows that can change without an event."""
-    return incident.last_values, incident.instances_total, incident.instances_firing, incident.blind_firing
+    return (
+        incident.last_values,
+        incident.instances_total,
+        incident.instances_firing,
+        incident.blind_firing,
+        incident.held,
+        incident.unobserved_since,
+        incident.sight_at,
+    )
 
 
 def _merged(old: Links, new: Links) -> Links:
@@ -629,6 +933,11 @@ def _merged(old: Links, new: Links) -> Links:
         runbook=old.runbook or new.runbook,
         silence=old.silence or new.silence,
     )
+
+
+def _why(alert: Alert) -> str:
+    """The error of a blind alert; the bare words `NoData` and `Error` say no more than the title."""
+    return alert.reason.partition(": ")[2]
 
 
 def _named(parts: KeyParts) -> dict[str, str]:
@@ -643,9 +952,11 @@ _TELLING = (
     EventKind.OPENED,
     EventKind.BLIND,
     EventKind.SIGHT_RESTORED,
+    EventKind.HELD,
     EventKind.SEVERITY_RAISED,
     EventKind.JOINED,
     EventKind.PARTLY_RESOLVED,
+    EventKind.HEARD_AGAIN,
     EventKind.TRUNCATED,
 )
 

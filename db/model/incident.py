@@ -10,6 +10,9 @@ from enum import IntEnum, StrEnum
 from db.model.alert import AlertKind, AlertState, Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
 
+BLIND_PREFIX = "blind:"
+"""What the rule part of a blind incident's key begins with; no rule of a source does."""
+
 
 class Status(StrEnum):
     """Where an incident stands: active -> acknowledged -> resolved."""
@@ -62,8 +65,15 @@ class Incident:
     last_seen_at: datetime  # when we heard last
     alert_count: int = 0
     instances_total: int = 0
-    instances_firing: int = 0  # blind instances included
+    instances_firing: int = 0  # blind and held instances included
     blind_firing: int = 0  # instances that say "cannot see"
+    held: int = 0  # firing instances of which the source said "resolved" while it could not see
+    unobserved_since: datetime | None = None  # its rule is blind since then
+    blind_on: str = ""  # the data source that its rule cannot see
+    blind_incident: IncidentId | None = None  # the incident of that data source
+    sight_at: datetime | None = None  # its rule sees again since then, and held resolves wait to take effect
+    stale_since: datetime | None = None  # not heard of for so long that it was marked then
+    rules: tuple[str, ...] = ()  # of a blind incident: names of the rules that cannot see, where looked up
     first_values: str = ""  # "A=0.0742, C=1"
     last_values: str = ""
     links: Links = field(default_factory=Links)
@@ -86,7 +96,12 @@ class Incident:
     @property
     def is_blind(self) -> bool:
         """Whether its source says that it cannot see."""
-        return self.blind_firing > 0
+        return self.blind_firing > 0 or self.unobserved_since is not None
+
+    @property
+    def is_about_blindness(self) -> bool:
+        """Whether it is the incident of a data source that rules cannot see, and not of something that fires."""
+        return self.parts.rule_uid.startswith(BLIND_PREFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +114,17 @@ class Instance:
     kind: AlertKind
     state: AlertState
     starts_at: datetime
-    ends_at: datetime | None
+    ends_at: datetime | None  # None while it fires; one that fires all the same is held
     heard_at: datetime  # when its state or occurrence last changed, by our clock
     labels: Mapping[str, str]
     first_values: str = ""
     last_values: str = ""
     origin: str = ""  # which server says so (`origin_of`); empty when it is not known
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the source said "resolved" while it could not see: it counts as firing until sight returns."""
+        return self.state is AlertState.FIRING and self.ends_at is not None
 
 
 class EventKind(StrEnum):
@@ -116,6 +136,9 @@ class EventKind(StrEnum):
     SEVERITY_RAISED = "severity_raised"
     BLIND = "blind"  # the source cannot see any more
     SIGHT_RESTORED = "sight_restored"
+    HELD = "held"  # "resolved" while the source cannot see, which is no recovery
+    STALE = "stale"  # not heard of for a long time
+    HEARD_AGAIN = "heard_again"  # it was stale
     ACKNOWLEDGED = "acknowledged"
     UNACKNOWLEDGED = "unacknowledged"
     RESOLVED = "resolved"

@@ -110,7 +110,7 @@ def transition(
         case ((Action.ACKNOWLEDGE | Action.UNACKNOWLEDGE), Status.RESOLVED):
             return Refused(Reason.RESOLVED, incident)
         case Action.RESOLVE, (Status.ACTIVE | Status.ACKNOWLEDGED):
-            resolved = replace(incident, status=Status.RESOLVED, resolved_time=now, resolved_by=actor)
+            resolved = released(replace(incident, status=Status.RESOLVED, resolved_time=now, resolved_by=actor))
             return _changed(with_notes(resolved, notes), incident.status, EventKind.RESOLVED, actor, now)
         case Action.RESOLVE, Status.RESOLVED:
             return _resolved_already(incident, notes, actor, now)
@@ -122,6 +122,15 @@ def transition(
             return Already(incident, incident.last_change_by, incident.last_change_at)
         case _:  # the type checker does not follow pairs; the property tests walk every one of them
             raise AssertionError(f"no case for {action} on {incident.status}")
+
+
+def released(incident: Incident) -> Incident:
+    """The incident without anything that waits for sight or for news: what was held has recovered."""
+    return replace(
+        incident,
+        instances_firing=max(0, incident.instances_firing - incident.held), held=0,
+        unobserved_since=None, blind_on="", blind_incident=None, sight_at=None, stale_since=None,
+    )  # fmt: skip
 
 
 def reopened(incident: Incident) -> Incident:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from db.model.blind import Blindness, read_blindness
+from db.model.heartbeat import WATCHDOG, Heartbeat, read_heartbeats
 from db.model.incident import Severity
 from db.model.pulling import Pulling, read_pulling
 from db.model.sections import Matcher, PolicyError, Section, Sections
+from db.model.stale import STALE_AFTER
 
 _WORDS: Mapping[Severity, tuple[str, ...]] = {
     Severity.CRITICAL: ("critical", "crit", "emergency", "fatal", "disaster", "page", "sev1", "p1"),
@@ -68,7 +71,9 @@ class Policy:
     routes: tuple[Rule, ...] = ()
     categories: tuple[Rule, ...] = ()
     titles: tuple[Rule, ...] = ()
-    heartbeats: tuple[Matcher, ...] = (Matcher((("alertname", re.compile("Watchdog")),)),)
+    heartbeats: tuple[Heartbeat, ...] = WATCHDOG
+    blind: Blindness = field(default_factory=Blindness)
+    stale_after: timedelta = STALE_AFTER  # an open incident that is silent for so long is marked; 0: never
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
 
@@ -97,7 +102,16 @@ class Policy:
 
     def is_heartbeat(self, labels: Mapping[str, str]) -> bool:
         """Whether the alert only says that the source is alive (Alertmanager's `Watchdog`)."""
-        return any(matcher.matches(labels) for matcher in self.heartbeats)
+        return self.heartbeat(labels) is not None
+
+    def heartbeat(self, labels: Mapping[str, str]) -> Heartbeat | None:
+        """The first heartbeat of the policy that an alert with these labels is."""
+        return next((heartbeat for heartbeat in self.heartbeats if heartbeat.match.matches(labels)), None)
+
+    def severity_label(self, severity: Severity) -> dict[str, str]:
+        """The label that gives an alert of our own this severity, whatever words the file has for it."""
+        word = next((word for word, known in self.severity_words.items() if known is severity), "")
+        return {self.severity_labels[0]: word} if word and self.severity_labels else {}
 
     def may(self, slack_user_id: str) -> bool:
         """Whether this person may change incidents."""
@@ -122,9 +136,12 @@ def _read(file: Sections) -> Policy:
     file.known(
         "",
         file.data,
-        {"incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile"},
+        {
+            *("incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people"),
+            *("reconcile", "blind"),
+        },
     )
-    incidents = file.table("incidents", {"reopen_window", "refire_after"})
+    incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
     severity = file.table("severity", {"default", *(level.value for level in Severity)})
     people = file.table("people", {"may_act"})
@@ -141,7 +158,9 @@ def _read(file: Sections) -> Policy:
         routes=_rules(file, "routes", "channel"),
         categories=_rules(file, "categories", "category"),
         titles=_rules(file, "titles", "title"),
-        heartbeats=_heartbeats(file, default.heartbeats),
+        heartbeats=read_heartbeats(file),
+        blind=read_blindness(file),
+        stale_after=incidents.duration("stale_after", default.stale_after),
         pulling=read_pulling(file),
         may_act=frozenset(people.texts("may_act", ())),
     )
@@ -180,9 +199,3 @@ def _rules(file: Sections, name: str, value_key: str) -> tuple[Rule, ...]:
             continue
         rules.append(Rule(section.matcher(), value))
     return tuple(rules)
-
-
-def _heartbeats(file: Sections, default: tuple[Matcher, ...]) -> tuple[Matcher, ...]:
-    if "heartbeats" not in file.data:
-        return default
-    return tuple(section.matcher() for section in file.entries("heartbeats", {"match"}))

@@ -188,7 +188,7 @@ def compare(
             continue
         if name in memory.seen:
             seen[name] = memory.seen[name]
-        if not listing.complete or believed.rule_uid in blind:
+        if not listing.complete or (believed.rule_uid in blind and instance.kind is AlertKind.NORMAL):
             continue
         since = memory.missing.get(_occurrence(instance), now)
         if since < instance.heard_at:

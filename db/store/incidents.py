@@ -54,6 +54,30 @@ def open_of_rules(tx: Transaction, rules: Iterable[str]) -> list[Incident]:
     return [_incident(row) for row in tx.rows(query("incidents", "open_of_rules"), {"rules": names})]
 
 
+def doubtful_of_rules(tx: Transaction, rules: Iterable[str], since: datetime) -> list[Incident]:
+    """The incidents of these rules that their source resolved at `since` or later."""
+    names = sorted({cut(rule, 255) for rule in rules})
+    if not names:
+        return []
+    found = tx.rows(query("incidents", "doubtful_of_rules"), {"rules": names, "since": since})
+    return [_incident(row) for row in found]
+
+
+def to_settle(tx: Transaction, until: datetime, limit: int) -> list[IncidentKey]:
+    """The keys of incidents whose rule sees again since `until` or earlier while something is held."""
+    return _keys(tx.rows(query("incidents", "to_settle"), {"until": until, "limit": limit}))
+
+
+def wrong_sight(tx: Transaction, limit: int) -> list[IncidentKey]:
+    """The keys of open incidents that say something else of their rule's sight than `blind_rules`."""
+    return _keys(tx.rows(query("incidents", "wrong_sight"), {"limit": limit}))
+
+
+def silent(tx: Transaction, until: datetime, limit: int) -> list[IncidentKey]:
+    """The keys of open incidents that were heard of last at `until` or earlier and are not marked stale."""
+    return _keys(tx.rows(query("incidents", "silent"), {"until": until, "limit": limit}))
+
+
 def by_ids(tx: Transaction, ids: Iterable[IncidentId]) -> dict[IncidentId, Incident]:
     """The incidents with these ids."""
     wanted = sorted(set(ids))
@@ -123,6 +147,10 @@ def count(tx: Transaction, wanted: Filter) -> int:
     return int(row["total"]) if row else 0
 
 
+def _keys(rows: Sequence[Row]) -> list[IncidentKey]:
+    return [IncidentKey(row["incident_key"]) for row in rows]
+
+
 def _filter(wanted: Filter) -> dict[str, object]:
     return {
         "statuses": [status.value for status in wanted.statuses or tuple(Status)],
@@ -157,6 +185,12 @@ def _columns(incident: Incident) -> dict[str, object]:
         "instances_total": incident.instances_total,
         "instances_firing": incident.instances_firing,
         "blind_firing": incident.blind_firing,
+        "held": incident.held,
+        "unobserved_since": incident.unobserved_since,
+        "blind_on": cut(incident.blind_on, 255),
+        "blind_incident": incident.blind_incident,
+        "sight_at": incident.sight_at,
+        "stale_since": incident.stale_since,
         "first_values": cut(incident.first_values, 1000),
         "last_values": cut(incident.last_values, 1000),
         "links": to_json(asdict(incident.links)),
@@ -200,6 +234,12 @@ def _incident(row: Row) -> Incident:
         instances_total=int(row["instances_total"]),
         instances_firing=int(row["instances_firing"]),
         blind_firing=int(row["blind_firing"]),
+        held=int(row["held"]),
+        unobserved_since=from_time(row["unobserved_since"]),
+        blind_on=row["blind_on"],
+        blind_incident=IncidentId(row["blind_incident"]) if row["blind_incident"] else None,
+        sight_at=from_time(row["sight_at"]),
+        stale_since=from_time(row["stale_since"]),
         first_values=row["first_values"],
         last_values=row["last_values"],
         links=Links(**from_json(row["links"])),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from db.columns import cut, from_json, from_time, to_json
 from db.database import Row, Transaction
@@ -74,6 +75,31 @@ def of_fingerprints(tx: Transaction, fingerprints: Sequence[str]) -> dict[str, l
         for row in tx.rows(query("instances", "of_fingerprints"), {"fingerprints": some}):
             found[row["fingerprint"]].append(_instance(row))
     return found
+
+
+def recovered(tx: Transaction, ids: Iterable[IncidentId], since: datetime) -> list[Instance]:
+    """What recovered in these incidents at `since` or later, by our clock."""
+    names = sorted(set(ids))
+    if not names:
+        return []
+    return [_instance(row) for row in tx.rows(query("instances", "recovered"), {"ids": names, "since": since})]
+
+
+def held(tx: Transaction, ids: Iterable[IncidentId]) -> list[Instance]:
+    """What resolved in these incidents while its rule was blind."""
+    names = sorted(set(ids))
+    return [_instance(row) for row in tx.rows(query("instances", "held"), {"ids": names})] if names else []
+
+
+def release(tx: Transaction, incident: IncidentId, at: datetime) -> None:
+    """What is held in this incident has recovered."""
+    tx.execute(query("instances", "release"), {"incident_id": incident, "at": at})
+
+
+def blind_labels(tx: Transaction, incident: IncidentId, state: AlertState, limit: int) -> list[Mapping[str, str]]:
+    """The labels of blind alerts of an incident, so many at most."""
+    params = {"id": incident, "state": state.value, "limit": limit}
+    return [from_json(row["labels"]) for row in tx.rows(query("instances", "blind_labels"), params)]
 
 
 def write(tx: Transaction, instances: Sequence[Instance]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from db.columns import cut
@@ -16,10 +16,10 @@ from db.model.alert import Alert, AlertKind, Reading, Rejected
 from db.model.delivery import Delivery, DeliveryOutcome, pack
 from db.model.grouping import InstanceName, Keyed, Known, Meaning, Plan
 from db.model.identity import IncidentId, IncidentKey
-from db.model.incident import EventKind
+from db.model.incident import EventKind, Incident, Instance
 from db.model.message import test_key
 from db.model.policy import Policy
-from db.store import alerts, deliveries, incidents, instances, messages, timeline
+from db.store import alerts, blind, deliveries, heartbeats, incidents, instances, messages, timeline
 
 _SHARED_BYTES = 512 * 1024
 """The largest body that shares a transaction with others."""
@@ -35,18 +35,24 @@ def record_delivery(
     """
     packed = pack(delivery.body)  # outside of the transaction, which holds locks
     ordered = grouping.sort(reading, policy)
-    contents = _contents((*ordered.keyed, *ordered.blind))
+    contents = _contents((*ordered.keyed, *ordered.by_rule, *ordered.blind))
 
     def work(tx: Transaction) -> dict[str, object]:
-        rules = {keyed.alert.rule_uid for keyed in ordered.blind}
-        # Where blind alerts may go is read before anything is locked, so that all locks are taken in one order.
+        rules = {keyed.alert.rule_uid for keyed in (*ordered.blind, *ordered.by_rule)}
+        everything = (*ordered.keyed, *ordered.by_rule, *ordered.blind)
+        # What a rule's sight may change is read before anything is locked, so that all locks are taken in one order.
+        since = now - policy.blind.window
         possible = [incident.key for incident in incidents.open_of_rules(tx, rules)]
-        possible += [instance.key for instance in instances.of_rules(tx, rules, _fingerprints(ordered.blind))]
-        keys = sorted({keyed.key for keyed in (*ordered.keyed, *ordered.blind)} | set(possible))
+        possible += [incident.key for incident in incidents.doubtful_of_rules(tx, rules, since)]
+        possible += [instance.key for instance in instances.of_rules(tx, rules, _fingerprints(ordered.by_rule))]
+        keys = sorted({keyed.key for keyed in everything} | set(possible))
         incidents.lock_keys(tx, keys)
-        known = _known(tx, keys, _names(ordered.keyed), blind=_fingerprints(ordered.blind))
+        until = now - policy.blind.settle
+        found = _known(tx, keys, (*ordered.keyed, *ordered.blind), until, by_rule=ordered.by_rule)
+        known = _with_sight(tx, found, rules, frozenset(keys), since)
         targets = [(keyed, keyed.key) for keyed in ordered.keyed]
-        targets += _blind_targets(tx, ordered.blind, known, frozenset(keys), policy, now)
+        targets += _by_rule_targets(tx, ordered.by_rule, known, frozenset(keys), policy, now)
+        targets = grouping.in_order(targets, ordered.blind)
         decided = grouping.plan(
             targets,
             known,
@@ -68,6 +74,7 @@ def record_delivery(
             return known_answer
         _write(tx, decided, known, now)
         alerts.insert(tx, [(entry, contents[id(entry.keyed)], delivery_id, now) for entry in decided.recorded])
+        heartbeats.heard(tx, ordered.heartbeats, now)
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
         return {"delivery": delivery_id, **outcome}
 
@@ -82,11 +89,11 @@ class Arrival:
     reading: Reading
 
     def can_share(self) -> bool:
-        """Whether it may share a transaction: alerts found by their rule look for it in the record as it is, tests
-        tell Slack of themselves, and a large body should not make small ones wait."""
+        """Whether it may share a transaction: what is about a rule's sight changes incidents of other keys, tests tell
+        Slack of themselves, and a large body should not make small ones wait."""
         small = len(self.delivery.body) <= _SHARED_BYTES
         return small and not any(
-            alert.kind is AlertKind.TEST or grouping.is_found_by_rule(alert) for alert in self.reading.alerts
+            alert.kind is AlertKind.TEST or grouping.is_about_sight(alert) for alert in self.reading.alerts
         )
 
 
@@ -103,8 +110,8 @@ def record_together(
     ordered = [grouping.sort(arrival.reading, policy) for arrival in arrivals]
     everything = [keyed for one in ordered for keyed in one.keyed]
     keys = sorted({keyed.key for keyed in everything})
-    names = _names(everything)
     contents = _contents(everything)
+    until = max(arrival.delivery.received_at for arrival in arrivals) - policy.blind.settle
     runs = 0
 
     def work(tx: Transaction) -> list[dict[str, object]]:
@@ -116,7 +123,7 @@ def record_together(
             if len(answers) == len(arrivals):
                 return answers
         incidents.lock_keys(tx, keys)
-        at_first = known = _known(tx, keys, names)
+        at_first = known = _known(tx, keys, everything, until)
         plans: list[Plan] = []
         for arrival, one in zip(arrivals, ordered, strict=True):
             decided = grouping.plan(
@@ -153,6 +160,8 @@ def record_together(
                 for entry in decided.recorded
             ],
         )
+        beats = [alert for one in ordered for alert in one.heartbeats]
+        heartbeats.heard(tx, beats, arrivals[-1].delivery.received_at)
         return [{"delivery": number, **outcome} for number, outcome in zip(numbers, outcomes, strict=True)]
 
     return database.transact(work, idempotent=True, patience_seconds=patience_seconds, together=True)
@@ -190,13 +199,18 @@ def _problem(rejected: Sequence[Rejected]) -> str:
 
 
 def _known(
-    tx: Transaction, keys: Sequence[IncidentKey], names: Sequence[InstanceName], blind: Sequence[str] = ()
+    tx: Transaction,
+    keys: Sequence[IncidentKey],
+    keyed: Sequence[Keyed],
+    until: datetime,
+    by_rule: Sequence[Keyed] = (),
 ) -> Known:
-    """What the record knows, read after the keys were locked: of the instances with these names, and of the blind
-    fingerprints under any of the keys."""
-    of_names = instances.ask_names(tx, names)
+    """What the record knows, read after the keys were locked: of the instances of these alerts, of the fingerprints of
+    those that are found by their rule under any of the keys, and of what settles, its rule seeing since `until`."""
+    of_names = instances.ask_names(tx, _names(keyed))
     opened, last = incidents.open_and_last_of_keys(tx, keys)
-    members = of_names() | instances.current(tx, keys, blind)
+    members = of_names() | instances.current(tx, keys, _fingerprints(by_rule))
+    due = [one.incident_id for one in opened.values() if one.sight_at is not None and one.sight_at <= until]
     at_hand = {incident.incident_id for incident in (*opened.values(), *last.values())}
     older = {instance.incident_id for instance in members.values()} - at_hand
     targets = {key: incident.incident_id for key, incident in {**last, **opened}.items()}
@@ -207,20 +221,47 @@ def _known(
         instances=members,
         closed=incidents.by_ids(tx, older),
         members=instances.of_incidents(tx, targets.values(), elsewhere),
+        # An open incident knows itself whether its rule is blind; one that may open now does not.
+        blind=blind.of_rules(tx, {one.alert.rule_uid for one in keyed if one.key not in opened}),
+        held=_by_incident(instances.held(tx, due)),
     )
 
 
-def _blind_targets(
+def _by_incident(found: Sequence[Instance]) -> dict[IncidentId, tuple[Instance, ...]]:
+    members: dict[IncidentId, list[Instance]] = defaultdict(list)
+    for instance in found:
+        members[instance.incident_id].append(instance)
+    return {name: tuple(some) for name, some in members.items()}
+
+
+def _with_sight(
+    tx: Transaction, known: Known, rules: Collection[str], locked: frozenset[IncidentKey], since: datetime
+) -> Known:
+    """The same with all that a change of these rules' sight is decided on."""
+    doubtful = [one for one in incidents.doubtful_of_rules(tx, rules, since) if one.key in locked]
+    members = _by_incident(instances.recovered(tx, [one.incident_id for one in doubtful], since))
+    by_rule: dict[str, list[tuple[Incident, tuple[Instance, ...]]]] = defaultdict(list)
+    for incident in doubtful:
+        if held := members.get(incident.incident_id):
+            by_rule[incident.parts.rule_uid].append((incident, held))
+    return replace(
+        known,
+        blind={**known.blind, **blind.of_rules(tx, rules)},
+        doubtful={rule: tuple(pairs) for rule, pairs in by_rule.items()},
+    )
+
+
+def _by_rule_targets(
     tx: Transaction,
-    blind: Sequence[Keyed],
+    by_rule: Sequence[Keyed],
     known: Known,
     locked: frozenset[IncidentKey],
     policy: Policy,
     now: datetime,
 ) -> list[tuple[Keyed, IncidentKey]]:
-    """Where blind alerts go, by what is in the record now that the keys are locked."""
+    """Where alerts go that are found by their rule, by what is in the record now that the keys are locked."""
     targets = []
-    for keyed in blind:
+    for keyed in by_rule:
         rule = keyed.alert.rule_uid
         of_rule = [incident for incident in known.open.values() if incident.parts.rule_uid == cut(rule, 255)]
         having = [
@@ -228,7 +269,7 @@ def _blind_targets(
             for instance in instances.of_rules(tx, (rule,), (keyed.alert.fingerprint,))
             if instance.key in locked
         ]
-        targets.append((keyed, grouping.home_of_blind(keyed, of_rule, having, policy, now)))
+        targets.append((keyed, grouping.home_by_rule(keyed, of_rule, having, policy, now)))
     return targets
 
 
@@ -245,6 +286,7 @@ def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
     incidents.touch(tx, decided.touched, recorded)
     instances.write(tx, decided.instances)
     instances.supersede(tx, decided.superseded)  # after writing, which makes rows current
+    blind.write(tx, decided.went_blind, decided.sees_again)
     timeline.append(tx, decided.events)
     # An incident that was over before we heard of it needs nobody's attention, and gets no card.
     resolved = {event.incident_id for event in decided.events if event.kind is EventKind.RESOLVED}

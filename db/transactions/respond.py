@@ -7,11 +7,12 @@ from datetime import datetime
 
 from db.database import Database, Transaction
 from db.errors import Conflict
+from db.model.blind import lose_sight
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Incident
 from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Reason, Refused, transition
 from db.model.policy import Policy
-from db.store import incidents, messages, timeline
+from db.store import blind, incidents, instances, messages, timeline
 
 
 def change_status(
@@ -44,14 +45,26 @@ def change_status(
         in_the_way = other if other is not None and other.incident_id != incident.incident_id else None
         outcome = transition(incident, action, actor, now, notes=notes, other_open=in_the_way)
         if isinstance(outcome, Changed) or (isinstance(outcome, Already) and outcome.event is not None):
-            assert outcome.event is not None  # noqa: S101 - just tested; the type checker cannot see it
+            event = outcome.event
+            assert event is not None  # noqa: S101 - just tested; the type checker cannot see it
+            outcome = replace(outcome, incident=_as_seen(tx, outcome.incident, incident))
             if not incidents.update(tx, outcome.incident, incident.version):
                 raise Conflict("the incident changed meanwhile")
-            timeline.append(tx, [outcome.event])
+            if incident.held and not outcome.incident.held:
+                instances.release(tx, incident.incident_id, now)
+            timeline.append(tx, [event])
             messages.want_cards(tx, [_with_channel(outcome.incident, policy)], now)
         return outcome
 
     return database.transact(work, idempotent=True)
+
+
+def _as_seen(tx: Transaction, incident: Incident, before: Incident) -> Incident:
+    """An incident that a person opened again, unobserved if its rule cannot see."""
+    if before.is_open or not incident.is_open:
+        return incident
+    reasons = blind.of_rules(tx, [incident.parts.rule_uid]).get(incident.parts.rule_uid)
+    return lose_sight(incident, reasons[0]) if reasons else incident
 
 
 def _with_channel(incident: Incident, policy: Policy) -> Incident:

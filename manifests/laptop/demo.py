@@ -30,7 +30,7 @@ STORY = (
     ("05-disk-forecast", "A disk fills slowly in the staging cluster: only for information."),
     (
         "06-checkout-no-data",
-        "Checkout's rule gets no data: its card says that the rule is blind, not that all is well.",
+        "Checkout's rule gets no data: one card for the data source, and checkout's says that nobody can see it.",
     ),
     ("07-search-recovers", "Search recovers: its incident resolves by itself."),
     ("08-test-button", "Somebody pressed Grafana's Test button: a note that it arrived, and no incident."),

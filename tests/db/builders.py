@@ -41,6 +41,7 @@ def an_alert(
     labels: Mapping[str, str] | None = None,
     links: Links | None = None,
     source: str = "grafana",
+    reason: str = "",
     **key: str,
 ) -> Alert:
     """One alert; resolved when it `ends`. `key` gives cluster, namespace, service, phase; a blind one has none."""
@@ -58,9 +59,24 @@ def an_alert(
         ends_at=None if ends is None else at(ends),
         values=values or {},
         summary="One in ten answers is an error",
+        reason=reason,
         links=links or Links(),
         raw='{"status": "firing"}',
     )
+
+
+def cannot_see(
+    fingerprint: str = "blind-1",
+    rule: str = "checkout_5xx",
+    *,
+    starts: float = 20,
+    ends: float | None = None,
+    uid: str = "prometheus",
+    severity: str = "warning",
+) -> Alert:
+    """A `DatasourceNoData` or `DatasourceError` alert of a rule."""
+    labels = {"datasource_uid": uid, "rulename": f"Rule {rule}", "severity": severity}
+    return an_alert(fingerprint, kind=AlertKind.BLIND, rule=rule, starts=starts, ends=ends, labels=labels)
 
 
 def key_of(rule: str = "checkout_5xx", service: str = "checkout-api", cluster: str = "prod-eu-1") -> IncidentKey:
@@ -175,18 +191,28 @@ def check_record(database: Database) -> None:
     wrong = ask(
         database,
         """
-        SELECT incidents.incident_id, alert_count, instances_total, instances_firing, blind_firing,
+        SELECT incidents.incident_id, alert_count, instances_total, instances_firing, blind_firing, held,
             (SELECT COUNT(*) FROM grafana_alerts AS a WHERE a.incident_id = incidents.incident_id) AS alerts,
             (SELECT COUNT(*) FROM incident_instances AS i WHERE i.incident_id = incidents.incident_id) AS total,
             (SELECT COUNT(*) FROM incident_instances AS i
              WHERE i.incident_id = incidents.incident_id AND i.state = 'firing') AS firing,
             (SELECT COUNT(*) FROM incident_instances AS i
-             WHERE i.incident_id = incidents.incident_id AND i.state = 'firing' AND i.kind = 'blind') AS blind
+             WHERE i.incident_id = incidents.incident_id AND i.state = 'firing' AND i.kind = 'blind') AS blind,
+            (SELECT COUNT(*) FROM incident_instances AS i
+             WHERE i.incident_id = incidents.incident_id AND i.state = 'firing' AND i.ends_at IS NOT NULL) AS holds
         FROM incidents
         HAVING alert_count <> alerts OR instances_total <> total OR instances_firing <> firing OR blind_firing <> blind
+            OR held <> holds
         """,
     )
     assert wrong == [], "the counts of incidents equal recounts"
+    blind = ask(
+        database,
+        "SELECT incident_key, fingerprint FROM incident_instances WHERE kind = 'blind' AND state = 'firing' "
+        "AND is_current = 1 ORDER BY 1, 2",
+    )
+    rules = ask(database, "SELECT incident_key, fingerprint FROM blind_rules ORDER BY 1, 2")
+    assert rules == blind, "a rule is blind while one of its blind alerts fires"
     several = ask(
         database,
         "SELECT incident_key, fingerprint FROM incident_instances WHERE is_current = 1 "

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from db.database import Database, Transaction
-from db.errors import Conflict, SchemaError
+from db.errors import Conflict, RecordError, SchemaError
 from db.migrate import Migration, SchemaState, migrate, migrations, schema_state
 from tests.db.builders import a_pool, an_alert, ask, check_record, deliver, key_of, sql
 from tests.servers.database import CHECKOUT, DbUrl
@@ -291,12 +291,62 @@ def test_migration_files_are_numbered_and_safe_to_repeat() -> None:
         assert re.fullmatch(r"[0-9a-f]{64}", step.checksum)
         for statement in step.statements:
             code = re.sub(r"--.*", "", statement).strip()
-            safe = ("CREATE TABLE IF NOT EXISTS", "DROP TRIGGER IF EXISTS", "CREATE TRIGGER", "SET SESSION ")
+            safe = ("CREATE TABLE IF NOT EXISTS", "DROP TRIGGER IF EXISTS", "CREATE TRIGGER", "SET SESSION ", "UPDATE ")
             # an ALTER TABLE that does one thing is passed over when that is done already
             one_thing = re.match(
-                r"ALTER TABLE \w+ (ADD COLUMN|ADD KEY|ADD CONSTRAINT|DROP FOREIGN KEY|DROP KEY) ", code
+                r"ALTER TABLE \w+ (ADD COLUMN|ADD INDEX|ADD KEY|ADD CONSTRAINT|DROP FOREIGN KEY|DROP KEY) ", code
             )
             assert code.startswith(safe) or one_thing, code
+
+
+@pytest.mark.parametrize("cut", [1, 7, 11])
+def test_a_migration_that_stopped_halfway_runs_again_whole(empty_url: DbUrl, cut: int) -> None:
+    database = a_pool(empty_url, statement=60.0)
+    steps = migrations()
+    (place,) = (index for index, step in enumerate(steps) if step.name == "blind")
+    earlier, step = steps[:place], steps[place]
+    migrate(database, earlier)
+    with pytest.raises(RecordError):
+        migrate(database, [*earlier, replace(step, statements=(*step.statements[:cut], "SELECT nonsense"))])
+    assert schema_state(database, [*earlier, step]).unfinished == step.version
+    assert migrate(database, [*earlier, step]).problem == ""
+    database.close()
+
+
+def test_blind_alerts_that_were_instances_of_their_rules_incident_hold_it_open_no_more(
+    empty: Database, empty_url: DbUrl
+) -> None:
+    steps = migrations()
+    earlier = [step for step in steps if step.name in ("the_record", "counting")]
+    migrate(empty, earlier)
+    with root(empty_url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO incidents (incident_id, incident_key, severity, severity_rank, title, summary, rule_uid,"
+            " source, start_time, first_seen_at, last_seen_at, instances_total, instances_firing, blind_firing, links,"
+            " created_at)"
+            " VALUES ('INC-1', 'k', 'high', 1, 't', '', 'r', 'grafana', NOW(6), NOW(6), NOW(6), 2, 2, 1, '{}', NOW(6))"
+        )
+        for kind in ("normal", "blind"):
+            cursor.execute(
+                "INSERT INTO incident_instances (incident_id, fingerprint, incident_key, kind, state, starts_at,"
+                " heard_at, labels) VALUES ('INC-1', %s, 'k', %s, 'firing', NOW(6), NOW(6), '{}')",
+                (kind, kind),
+            )
+    migrate(empty)
+    assert ask(empty, "SELECT instances_firing, blind_firing FROM incidents") == [
+        {"instances_firing": 1, "blind_firing": 0}
+    ]
+    states = ask(empty, "SELECT fingerprint, state FROM incident_instances ORDER BY fingerprint")
+    assert [(row["fingerprint"], row["state"]) for row in states] == [("blind", "resolved"), ("normal", "firing")]
+
+
+def test_only_what_an_alter_table_did_before_is_passed_over(empty_url: DbUrl) -> None:
+    database = a_pool(empty_url, statement=60.0)
+    first = migrations()[0]
+    for statement in ("CREATE TABLE incidents (a INT)", "ALTER TABLE incidents ADD COLUMN a NONSENSE"):
+        with pytest.raises((RecordError, pymysql.MySQLError)):
+            migrate(database, [first, Migration(2, "wrong", (statement,), "0" * 64)])
+    database.close()
 
 
 # -- the guards

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from tests import bodies
 from tests.servers.observer import Observer, Town
 from tests.servers.slack import SandboxSlack, wait_until
@@ -192,18 +190,3 @@ def test_only_people_named_in_the_policy_may_act(db_url: Any, slack: SandboxSlac
         assert town.rows("SELECT status FROM incidents") == [{"status": "active"}]
         slack.click(card, "incident_acknowledge", user="U001", channel="random")
         assert town.rows("SELECT status FROM incidents") == [{"status": "acknowledged"}]
-
-
-@pytest.mark.parametrize("kind", ["DatasourceNoData", "DatasourceError"])
-def test_a_blind_source_joins_the_open_incident_of_its_rule_and_keeps_it_open(town: Town, kind: str) -> None:
-    open_incident(town)
-    blind = bodies.alert(
-        kind, labels={"rulename": "Checkout 5xx ratio high", "cluster": "", "namespace": "", "service": "", "phase": ""}
-    )
-    answer = town.post(bodies.grafana(blind)).json()
-    assert len(answer["incidents"]["joined"]) == 1
-    town.slack.wait_for_message(lambda message: ":see_no_evil:" in str(message["blocks"]), "the card marked blind")
-    town.post(bodies.grafana(bodies.alert(ends=60)))
-    assert town.rows("SELECT status, blind_firing FROM incidents") == [{"status": "active", "blind_firing": 1}]
-    town.post(bodies.grafana({**blind, "status": "resolved", "endsAt": bodies.at(120)}))
-    assert town.rows("SELECT status, blind_firing FROM incidents") == [{"status": "resolved", "blind_firing": 0}]

@@ -57,9 +57,8 @@ PLACE = ("prod-eu-1", "payments", "checkout-api", "prod")
 NOWHERE = ("", "", "", "")
 
 CHECKOUT = Incident("6a0c927f67058e60", ("ddz1q7w8k3xvse", *PLACE), "Checkout 5xx ratio high")
-BLIND_CHECKOUT = Incident(
-    "4dd1f81a2dbaa603", ("ddz1q7w8k3xvse", *NOWHERE), "Checkout 5xx ratio high", blind=1, last_change="blind"
-)
+BLIND_PROMETHEUS = Incident("7fd48bd382990182", ("blind:prometheus", *NOWHERE), "Blind on prometheus", blind=1)
+BLIND_SHOP = Incident("c880421f819d17ee", ("blind:shop-prom", *NOWHERE), "Blind on shop-prom", "warning", blind=1)
 RESTARTS = Incident("d176ac92db401f01", ("fex0restart01", *PLACE), "Pod restarts high", "warning")
 DISK = Incident(
     "5031b775e8d33e44", ("6b8f6a1e-52a1-4c1c-9a34-0c1f2d7e9b55", "shop-1", "", "", ""), "Disk nearly full (data)",
@@ -67,8 +66,6 @@ DISK = Incident(
 )  # fmt: skip
 QUEUE = Incident("fd2b7dca45c64731", ("cfq2shop0queue", *NOWHERE), "Queue grows", "warning")
 ORDERS_QUEUE = Incident("b2b4515a046a8bac", ("cfq2shop0queue", "shop-1", "", "orders", ""), "Queue grows", "warning")
-LAG = Incident("0b02e770f12e8769", ("aab3lag000007", *NOWHERE), "Kafka consumer lag", "warning", blind=1)
-LATENCY = Incident("30ec6e60b2dfe769", ("eez9latency01", *NOWHERE), "Checkout latency p99", "warning", blind=1)
 BARE = Incident("e63a578a1004371f", ("cc0bare000001", *NOWHERE), "Bare rule", "warning")
 UNICODE = Incident(
     "eaa4c7ecd906c5fb", ("uu1unicode001", "prod-eu-1", "платежи", "zahlungen|büro", "prod"), "Zahlungsdienst gestört 🔥"
@@ -77,8 +74,8 @@ LEGACY = Incident(
     "8092dfb2fc79c909", ("legacy:17", "shop-1", "", "orders", ""), "Order delay", "warning", source="grafana-legacy"
 )
 BLIND_LEGACY = Incident(
-    "04dda667e0df4676", ("legacy:17", *NOWHERE), "Order delay", "warning", blind=1, source="grafana-legacy",
-    last_change="blind",
+    "6a3b9d55c41091d7", ("blind:rule:legacy:17", *NOWHERE), "Blind on Order delay", "warning", blind=1,
+    source="grafana-legacy",
 )  # fmt: skip
 CRASHES = Incident(
     "cca400090f80f79c", ("am:KubePodCrashLooping", "prod-eu-1", "payments", "checkout-api", ""), "KubePodCrashLooping",
@@ -145,53 +142,51 @@ STORIES: dict[str, tuple[list[Step], list[Incident]]] = {
         ],
         [RESTARTS.now(alerts=5, firing="2 of 3")],
     ),
-    "three rules that cannot see are three incidents": (
-        [Step("grafana-13-datasource-error-three-rules.json", {"opened": 3, "recorded": 3})],
-        [LAG, BLIND_CHECKOUT.now(last_change="opened"), LATENCY],
-    ),
     # Blind
-    "blind without an incident": (
-        [Step("grafana-13-nodata.json", OPENED)],
-        [BLIND_CHECKOUT.now(last_change="opened")],
+    "three rules that cannot see one data source are one incident": (
+        [Step("grafana-13-datasource-error-three-rules.json", {"opened": 1, "recorded": 3})],
+        [BLIND_PROMETHEUS.now(alerts=3, firing="3 of 3", blind=3)],
     ),
-    "blind joins the open incident of its rule, which then cannot resolve unseen": (
+    "blind without an incident": ([Step("grafana-13-nodata.json", OPENED)], [BLIND_PROMETHEUS]),
+    "no data and errors of one data source are one incident": (
+        [
+            Step("grafana-13-nodata.json", OPENED),
+            Step("grafana-13-datasource-error-three-rules.json", {"joined": 1, "recorded": 3}),
+        ],
+        [BLIND_PROMETHEUS.now(alerts=4, firing="4 of 4", blind=4, last_change="joined")],
+    ),
+    "an incident of a blind rule cannot resolve unseen": (
         [
             Step("grafana-13-firing-single.json", OPENED),
-            Step("grafana-13-nodata.json", JOINED),
+            Step("grafana-13-nodata.json", OPENED),
             Step("grafana-13-nodata.json", REPEATED),
             Step("grafana-13-resolved-single.json", {"recorded": 1}),
+            Step("grafana-13-resolved-single.json", REPEATED),
         ],
-        [CHECKOUT.now(alerts=4, firing="1 of 2", blind=1, last_change="partly_resolved")],
+        [CHECKOUT.now(alerts=3, last_change="held"), BLIND_PROMETHEUS.now(alerts=2)],
     ),
-    "blind after the incident is over is an incident of its own": (
+    "an incident that resolved just before its rule went blind opens again": (
         [
             Step("grafana-13-firing-single.json", OPENED),
             Step("grafana-13-resolved-single.json", RESOLVED),
-            Step("grafana-13-nodata.json", OPENED),
+            Step("grafana-13-nodata.json", OPENED | {"reopened": 1}),
         ],
-        [
-            CHECKOUT.now(status="resolved", alerts=2, firing="0 of 1", last_change="resolved"),
-            BLIND_CHECKOUT.now(last_change="opened"),
-        ],
+        [CHECKOUT.now(alerts=2, last_change="reopened"), BLIND_PROMETHEUS],
     ),
     "of three blind rules one has an open incident": (
         [
             Step("grafana-13-firing-single.json", OPENED),
-            Step("grafana-13-datasource-error-three-rules.json", {"opened": 2, "joined": 1, "recorded": 3}),
+            Step("grafana-13-datasource-error-three-rules.json", {"opened": 1, "recorded": 3}),
         ],
-        [CHECKOUT.now(alerts=2, firing="2 of 2", blind=1, last_change="blind"), LAG, LATENCY],
+        [CHECKOUT.now(last_change="blind"), BLIND_PROMETHEUS.now(alerts=3, firing="3 of 3", blind=3)],
     ),
-    "a label without a value is no label": (
-        [Step("grafana-12-nodata.json", OPENED)],
-        [QUEUE.now(blind=1)],
-    ),
-    "blind joins the incident of its rule that was heard of last": (
+    "a blind rule's incidents are all unobserved": (
         [
             Step("grafana-12-firing-autogenerated-route.json", OPENED),
             Step("grafana-13-mimir-dialect.json", OPENED),
-            Step("grafana-12-nodata.json", JOINED),
+            Step("grafana-12-nodata.json", OPENED),
         ],
-        [QUEUE, ORDERS_QUEUE.now(alerts=2, firing="2 of 2", blind=1, last_change="blind")],
+        [QUEUE.now(last_change="blind"), ORDERS_QUEUE.now(last_change="blind"), BLIND_SHOP],
     ),
     # Legacy
     "legacy alerting fires and recovers": (
@@ -205,14 +200,17 @@ STORIES: dict[str, tuple[list[Step], list[Incident]]] = {
     "legacy alerting goes blind while it fires, and recovers": (
         [
             Step("grafana-7-legacy-alerting.json", OPENED),
-            Step("grafana-7-legacy-nodata.json", JOINED),
-            Step("grafana-7-legacy-ok.json", RESOLVED),
+            Step("grafana-7-legacy-nodata.json", OPENED),
+            Step("grafana-7-legacy-ok.json", {"resolved": 2, "recorded": 1}),
         ],
-        [LEGACY.now(status="resolved", alerts=3, firing="0 of 1", last_change="resolved")],
+        [
+            LEGACY.now(status="resolved", alerts=2, firing="0 of 1", last_change="resolved"),
+            BLIND_LEGACY.now(status="resolved", firing="0 of 1", blind=0, last_change="resolved"),
+        ],
     ),
     "legacy alerting is blind": (
         [Step("grafana-7-legacy-nodata.json", OPENED)],
-        [BLIND_LEGACY.now(last_change="opened")],
+        [BLIND_LEGACY],
     ),
     "legacy alerting recovers unseen": (
         [Step("grafana-7-legacy-ok.json", OPENED | REPEATED)],

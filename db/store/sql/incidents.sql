@@ -23,7 +23,9 @@ SELECT JSON_OBJECT(
     'acknowledged_time', incidents.acknowledged_time, 'resolved_time', incidents.resolved_time,
     'resolved_by', incidents.resolved_by, 'action_taken', incidents.action_taken, 'root_cause', incidents.root_cause,
     'last_change', incidents.last_change, 'last_change_at', incidents.last_change_at,
-    'last_change_by', incidents.last_change_by, 'version', incidents.version
+    'last_change_by', incidents.last_change_by, 'version', incidents.version, 'held', incidents.held,
+    'unobserved_since', incidents.unobserved_since, 'blind_on', incidents.blind_on,
+    'blind_incident', incidents.blind_incident, 'sight_at', incidents.sight_at, 'stale_since', incidents.stale_since
 ), EXISTS (
     SELECT 1 FROM incidents AS newer
     WHERE newer.incident_key = incidents.incident_key AND newer.number > incidents.number
@@ -36,8 +38,36 @@ JOIN (SELECT MAX(number) AS number FROM incidents WHERE incident_key IN %(keys)s
 ON newest.number = incidents.number
 
 -- name: open_of_rules
--- The open incidents of these rules: where their blind alerts belong.
+-- The open incidents of these rules: what cannot be observed while they are blind.
 SELECT * FROM incidents WHERE rule_uid IN %(rules)s AND status IN ('active', 'acknowledged')
+
+-- name: doubtful_of_rules
+-- Incidents of these rules that their source resolved since a moment ago; what settled was seen not to fire.
+SELECT * FROM incidents
+WHERE rule_uid IN %(rules)s AND status = 'resolved' AND last_seen_at >= %(since)s AND resolved_time >= %(since)s
+  AND resolved_by LIKE 'source:%%'
+
+-- name: to_settle
+-- Open incidents whose rule sees again for long enough that what is held has recovered.
+SELECT incident_key FROM incidents
+WHERE sight_at <= %(until)s AND status IN ('active', 'acknowledged')
+ORDER BY sight_at LIMIT %(limit)s
+
+-- name: wrong_sight
+-- Open incidents that are unobserved although their rule sees, or the other way round: an incident that opened in the
+-- moment in which its rule went blind, for example.
+SELECT incident_key FROM incidents
+WHERE unobserved_since IS NOT NULL AND rule_uid NOT IN (SELECT rule_uid FROM blind_rules)
+UNION
+SELECT incidents.incident_key FROM incidents JOIN blind_rules ON blind_rules.rule_uid = incidents.rule_uid
+WHERE incidents.status IN ('active', 'acknowledged') AND incidents.unobserved_since IS NULL
+LIMIT %(limit)s
+
+-- name: silent
+-- Open incidents that were not heard of for long and are not marked yet.
+SELECT incident_key FROM incidents
+WHERE status IN ('active', 'acknowledged') AND last_seen_at <= %(until)s AND stale_since IS NULL
+LIMIT %(limit)s
 
 -- name: by_ids
 -- The incidents with these ids.
@@ -57,14 +87,16 @@ INSERT INTO incidents (
     incident_id, incident_key, status, severity, severity_rank, title, summary, rule_uid, phase, cluster, namespace,
     service, service_category, source, channel, start_time, first_seen_at, last_seen_at, instances_total,
     instances_firing, blind_firing, first_values, last_values, links, owner, acknowledged_time, resolved_time,
-    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version, alert_count, created_at
+    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version, alert_count,
+    created_at, held, unobserved_since, blind_on, blind_incident, sight_at, stale_since
 ) VALUES (
     %(incident_id)s, %(incident_key)s, %(status)s, %(severity)s, %(severity_rank)s, %(title)s, %(summary)s,
     %(rule_uid)s, %(phase)s, %(cluster)s, %(namespace)s, %(service)s, %(service_category)s, %(source)s, %(channel)s,
     %(start_time)s, %(first_seen_at)s, %(last_seen_at)s, %(instances_total)s, %(instances_firing)s, %(blind_firing)s,
     %(first_values)s, %(last_values)s, %(links)s, %(owner)s, %(acknowledged_time)s, %(resolved_time)s,
     %(resolved_by)s, %(action_taken)s, %(root_cause)s, %(last_change)s, %(last_change_at)s, %(last_change_by)s,
-    %(version)s, %(recorded)s, %(created_at)s
+    %(version)s, %(recorded)s, %(created_at)s, %(held)s, %(unobserved_since)s, %(blind_on)s, %(blind_incident)s,
+    %(sight_at)s, %(stale_since)s
 )
 
 -- name: touch
@@ -84,7 +116,9 @@ SET status = %(status)s, severity = %(severity)s, severity_rank = %(severity_ran
     last_values = %(last_values)s, links = %(links)s, owner = %(owner)s, acknowledged_time = %(acknowledged_time)s,
     resolved_time = %(resolved_time)s, resolved_by = %(resolved_by)s, action_taken = %(action_taken)s,
     root_cause = %(root_cause)s, last_change = %(last_change)s, last_change_at = %(last_change_at)s,
-    last_change_by = %(last_change_by)s, alert_count = alert_count + %(recorded)s, version = %(version)s
+    last_change_by = %(last_change_by)s, alert_count = alert_count + %(recorded)s, version = %(version)s,
+    held = %(held)s, unobserved_since = %(unobserved_since)s, blind_on = %(blind_on)s,
+    blind_incident = %(blind_incident)s, sight_at = %(sight_at)s, stale_since = %(stale_since)s
 WHERE incident_id = %(incident_id)s AND version = %(was)s
 
 -- name: search

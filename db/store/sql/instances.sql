@@ -54,9 +54,11 @@ UPDATE incident_instances SET is_current = 0 WHERE incident_id = %(incident_id)s
 SELECT incident_instances.incident_id, incident_instances.fingerprint, incident_instances.incident_key,
     incident_instances.kind, incident_instances.state, incident_instances.starts_at, incident_instances.ends_at,
     incident_instances.heard_at, NULL AS labels, '' AS first_values, '' AS last_values, incident_instances.origin,
-    incidents.rule_uid
+    COALESCE(blind_rules.rule_uid, incidents.rule_uid) AS rule_uid
 FROM incidents
 JOIN incident_instances ON incident_instances.incident_id = incidents.incident_id
+LEFT JOIN blind_rules ON blind_rules.incident_key = incident_instances.incident_key
+    AND blind_rules.fingerprint = incident_instances.fingerprint
 WHERE incidents.status IN ('active', 'acknowledged') AND incidents.source = %(source)s
   AND incidents.instances_firing > 0 AND incident_instances.state = 'firing' AND incident_instances.is_current = 1
 
@@ -65,3 +67,22 @@ WHERE incidents.status IN ('active', 'acknowledged') AND incidents.source = %(so
 SELECT incident_id, fingerprint, incident_key, kind, state, starts_at, ends_at, heard_at, NULL AS labels,
     '' AS first_values, '' AS last_values, origin
 FROM incident_instances WHERE fingerprint IN %(fingerprints)s AND is_current = 1
+
+-- name: recovered
+-- What recovered in these incidents at `since` or later.
+SELECT * FROM incident_instances
+WHERE incident_id IN %(ids)s AND state = 'resolved' AND kind = 'normal' AND is_current = 1 AND heard_at >= %(since)s
+
+-- name: held
+-- What resolved in these incidents while nobody could see.
+SELECT * FROM incident_instances WHERE incident_id IN %(ids)s AND state = 'firing' AND ends_at IS NOT NULL
+
+-- name: release
+-- What is held in this incident has recovered: a person said so.
+UPDATE incident_instances SET state = 'resolved', heard_at = %(at)s
+WHERE incident_id = %(incident_id)s AND state = 'firing' AND ends_at IS NOT NULL
+
+-- name: blind_labels
+-- The labels of the blind alerts of an incident, those that fire first.
+SELECT fingerprint, state, labels FROM incident_instances
+WHERE incident_id = %(id)s AND kind = 'blind' AND state = %(state)s LIMIT %(limit)s

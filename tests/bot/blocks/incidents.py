@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from db.model.alert import AlertState, Links
-from db.model.identity import Actor, ActorKind, KeyParts, incident_id, incident_key, person, source
+from db.model.identity import Actor, ActorKind, IncidentId, KeyParts, incident_id, incident_key, person, source
 from db.model.incident import (
     Details,
     Event,
@@ -77,7 +77,26 @@ RESOLVED = replace(
     last_change_by=person("U0BOB"),
     version=3,
 )
-BLIND = replace(ACTIVE, instances_firing=1, instances_total=1, blind_firing=1, first_values="", last_values="")
+BLIND = replace(
+    ACTIVE,
+    parts=KeyParts("blind:PBFA97CFB590B2093"),
+    title="Blind on prometheus-main",
+    summary="",
+    service_category="",
+    links=Links(),
+    instances_firing=3, instances_total=3, blind_firing=3, first_values="", last_values="",
+    rules=("Checkout 5xx ratio high", "Kafka consumer lag", "주문 지연"),
+)  # fmt: skip
+UNOBSERVED = replace(
+    ACTIVE,
+    unobserved_since=STARTED + timedelta(minutes=5),
+    blind_on="prometheus-main",
+    blind_incident=IncidentId("INC-20261120084110-4dd1f81a2dbaa603"),
+    held=1,
+    last_change="blind",
+)
+WAITING = replace(ACTIVE, held=1, sight_at=STARTED + timedelta(minutes=9), last_change="sight_restored")
+STALE = replace(ACKNOWLEDGED, stale_since=STARTED + timedelta(hours=25), last_change="stale")
 
 HOSTILE = (
     "",
@@ -141,7 +160,9 @@ actors = st.builds(
     st.sampled_from(("U0ANN", "W1", "grafana", "alertmanager", "U0ANN> <!here")) | texts,
 )
 links = st.builds(Links, urls, urls, urls, urls, urls)
-keys = st.builds(KeyParts, st.just("u"), joined_texts, joined_texts, joined_texts, joined_texts)
+keys = st.builds(
+    KeyParts, st.sampled_from(("u", "blind:prometheus")), joined_texts, joined_texts, joined_texts, joined_texts
+)
 
 
 @st.composite
@@ -162,6 +183,13 @@ def any_incident(draw: st.DrawFn) -> Incident:
         instances_total=draw(st.integers(0, 10**6)),
         instances_firing=draw(st.integers(0, 10**6)),
         blind_firing=draw(st.integers(0, 2)),
+        held=draw(st.integers(0, 3)),
+        unobserved_since=draw(st.none() | times),
+        blind_on=draw(joined_texts),
+        blind_incident=draw(st.none() | texts.map(IncidentId)),
+        sight_at=draw(st.none() | times),
+        stale_since=draw(st.none() | times),
+        rules=tuple(draw(st.lists(texts, max_size=20))),
         first_values=draw(texts),
         last_values=draw(texts),
         links=draw(links),

@@ -19,16 +19,17 @@ from bot.grammar import Misunderstood, understand
 from bot.text import ENGLISH, KOREAN, Words
 from bot.text.markup import Mrkdwn
 from db.model.alert import AlertState, Links
-from db.model.identity import Actor, person, source
+from db.model.identity import Actor, ActorKind, person, source
 from db.model.incident import Details, Event, EventKind, Filter, Incident, Listing, RecordedAlert, Severity, Status
 from db.model.lifecycle import Action, Already, Changed, Reason, Refused
-from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE, BLIND, RESOLVED, STARTED
+from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE, BLIND, RESOLVED, STALE, STARTED, UNOBSERVED, WAITING
 from tests.bot.blocks.validator import check_message, drawn
 
 AT_00_16 = "<!date^1795220160^{date_short_pretty} {time}|2026-11-21 00:16 UTC>"
 AT_00_17 = "<!date^1795220220^{date_short_pretty} {time}|2026-11-21 00:17 UTC>"
 AT_00_19 = "<!date^1795220340^{date_short_pretty} {time}|2026-11-21 00:19 UTC>"
 AT_00_21 = "<!date^1795220460^{date_short_pretty} {time}|2026-11-21 00:21 UTC>"
+AT_00_25 = "<!date^1795220700^{date_short_pretty} {time}|2026-11-21 00:25 UTC>"
 AT_01_21 = "<!date^1795224060^{date_short_pretty} {time}|2026-11-21 01:21 UTC>"
 RULE = "https://grafana.example/alerting/ddx1/view?orgId=1&amp;tab=a"
 WIKI = "https://wiki.example/checkout"
@@ -36,6 +37,23 @@ DASHBOARD = "https://grafana.example/d/9"
 SILENCE = "https://grafana.example/alerting/silence/new?matcher=alertname%3DCheckoutErrors"
 ENGLISH_LINKS = f"<{RULE}|Open in Grafana> · <{WIKI}|Runbook> · <{DASHBOARD}|Dashboard> · <{SILENCE}|Silence>"
 KOREAN_LINKS = f"<{RULE}|Grafana에서 열기> · <{WIKI}|런북> · <{DASHBOARD}|대시보드> · <{SILENCE}|사일런스>"
+
+FACTS = f"""| *Service* = checkout · commerce
+| *Namespace / Cluster* = payments / prod-eu
+| *Phase* = prod
+| *Started* = {AT_00_16}
+| *Firing* = 3 of 5
+| *Values* = First: A=0.07 // Latest: A=0.12"""
+KOREAN_FACTS = f"""| *서비스* = checkout · commerce
+| *네임스페이스 / 클러스터* = payments / prod-eu
+| *환경* = prod
+| *시작* = {AT_00_16}
+| *발생 중* = 전체 5개 중 3개
+| *측정값* = 최초: A=0.07 // 최근: A=0.12"""
+BLIND_ENGLISH = (
+    "Blind: the data source gives no data or an error, so nobody knows what its rules would say. "
+    "Their open incidents are marked, and do not resolve by silence."
+)
 
 CARDS: list[tuple[str, Words, Incident, str, str]] = [
     (
@@ -110,21 +128,89 @@ to 1.4
         "blind",
         ENGLISH,
         BLIND,
+        "Critical incident #42: Blind on prometheus-main: 3 rules without data is active, "
+        "nobody has acknowledged it yet. Its data source cannot be read.",
+        f"""
+# :red_circle: :see_no_evil: Critical · #42 · Blind on prometheus-main: 3 rules without data
+| *Status* = Active · :see_no_evil: Blind
+| *Started* = {AT_00_16}
+| *Firing* = 3 of 3
+{BLIND_ENGLISH}
+*Rules without data*
+• Checkout 5xx ratio high
+• Kafka consumer lag
+• 주문 지연
+[*Acknowledge] [Resolve…] [Details]
+> Opened by Grafana · {AT_00_17}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "unobserved",
+        ENGLISH,
+        UNOBSERVED,
         "Critical incident #42: CheckoutErrors is active, nobody has acknowledged it yet. Service: checkout. "
         "Its data source cannot be read.",
         f"""
 # :red_circle: :see_no_evil: Critical · Blind · #42 · CheckoutErrors
 | *Status* = Active · :see_no_evil: Blind
-| *Service* = checkout · commerce
-| *Namespace / Cluster* = payments / prod-eu
-| *Phase* = prod
-| *Started* = {AT_00_16}
-| *Firing* = 1 of 1
-Blind: the data source gave no data or an error, so nobody knows whether this still happens. It is not a recovery.
+{FACTS}
+Cannot be observed since {AT_00_21} (blind on prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`): nobody knows \
+whether it still happens. 1 instance went silent meanwhile, which is no recovery.
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Acknowledge] [Resolve…] [Details]
-> Opened by Grafana · {AT_00_17}   Last alert {AT_00_21}
+> Cannot be observed any more: Grafana is blind on prometheus-main · {AT_00_17}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "waiting for what fires again",
+        ENGLISH,
+        WAITING,
+        "Critical incident #42: CheckoutErrors is active, nobody has acknowledged it yet. Service: checkout.",
+        f"""
+# :red_circle: Critical · #42 · CheckoutErrors
+| *Status* = Active
+{FACTS}
+Observed again since {AT_00_25}. If nothing fires soon, it is resolved by itself.
+7 % of checkouts fail
+{ENGLISH_LINKS}
+[*Acknowledge] [Resolve…] [Details]
+> Can be observed again: Grafana reads the data · {AT_00_17}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "stale",
+        ENGLISH,
+        STALE,
+        "Critical incident #42: CheckoutErrors is acknowledged, owned by <@U0ANN>. Service: checkout.",
+        f"""
+# :red_circle: Critical · #42 · CheckoutErrors
+| *Status* = Acknowledged · :hourglass: Stale
+| *Owner* = <@U0ANN>
+{FACTS}
+Not heard of since {AT_00_21}: it may be over. Please check, and resolve it if it is.
+7 % of checkouts fail
+{ENGLISH_LINKS}
+[*Resolve…] [Details] (… Un-acknowledge)
+> Marked stale · {AT_00_19}   Last alert {AT_00_21}
+""",
+    ),
+    (
+        "unobserved in Korean",
+        KOREAN,
+        UNOBSERVED,
+        "인시던트 #42: CheckoutErrors (심각도: 심각). 현재 상태는 '미확인'입니다. 아직 담당자가 없습니다. "
+        "서비스: checkout. 데이터 소스를 읽을 수 없습니다.",
+        f"""
+# :red_circle: :see_no_evil: 심각 · 관측 불가 · #42 · CheckoutErrors
+| *상태* = 미확인 · :see_no_evil: 관측 불가
+{KOREAN_FACTS}
+{AT_00_21}부터 관측할 수 없습니다 (데이터 소스: prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`). \
+지금도 문제가 계속되는지 알 수 없습니다. 그동안 인스턴스 1개의 신호가 끊겼지만 복구로 보지 않습니다.
+7 % of checkouts fail
+{KOREAN_LINKS}
+[*확인] [해결…] [자세히]
+> 더 이상 관측할 수 없습니다 (Grafana, 데이터 소스: prometheus-main) · {AT_00_17}   마지막 알림 {AT_00_21}
 """,
     ),
     (
@@ -285,10 +371,28 @@ EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
     (EventKind.SEVERITY_RAISED, source("grafana"), "", {"severity": "critical"},
      "Severity raised to Critical by Grafana",
      "Grafana에서 심각도를 높였습니다 → 심각"),
-    (EventKind.BLIND, source("grafana"), "", {}, "Grafana cannot read the data any more",
-     "Grafana에서 데이터를 읽지 못하고 있습니다"),
-    (EventKind.SIGHT_RESTORED, source("grafana"), "", {}, "Grafana can read the data again",
-     "Grafana에서 데이터를 다시 읽을 수 있습니다"),
+    (EventKind.BLIND, source("grafana"), "", {"on": "prometheus", "incident": "INC-1"},
+     "Cannot be observed any more: Grafana is blind on prometheus",
+     "더 이상 관측할 수 없습니다 (Grafana, 데이터 소스: prometheus)"),
+    (EventKind.BLIND, source("grafana"), "", {}, "Cannot be observed any more: Grafana cannot read the data",
+     "더 이상 관측할 수 없습니다. Grafana에서 데이터를 읽지 못하고 있습니다"),
+    (EventKind.SIGHT_RESTORED, source("grafana"), "", {}, "Can be observed again: Grafana reads the data",
+     "다시 관측할 수 있습니다. Grafana에서 데이터를 읽고 있습니다"),
+    (EventKind.HELD, source("grafana"), "resolve_while_blind", {"instances": 2},
+     "2 instances went silent without data: not taken as a recovery (Grafana)",
+     "데이터가 없는 동안 인스턴스 2개가 조용해졌지만 복구로 보지 않습니다 (Grafana)"),
+    (EventKind.RESOLVED, Actor(ActorKind.OBSERVER, "blind"), "recovered_while_blind", {"instances": 2},
+     "Resolved by itself: it can be observed again, and nothing fires",
+     "다시 관측할 수 있게 된 뒤 발생하지 않아 자동으로 해결되었습니다"),
+    (EventKind.PARTLY_RESOLVED, Actor(ActorKind.OBSERVER, "blind"), "recovered_while_blind", {"instances": 1},
+     "1 instance recovered while nobody could see, others still fire",
+     "관측할 수 없는 동안 인스턴스 1개가 정상으로 돌아왔고, 나머지는 계속 발생 중입니다"),
+    (EventKind.REOPENED, source("grafana"), "resolved_while_blind", {"instances": 1},
+     "Reopened: its rule went blind as it resolved, so that was silence (Grafana)",
+     "해결과 동시에 관측할 수 없게 되어, 복구로 보지 않고 다시 열었습니다 (Grafana)"),
+    (EventKind.STALE, Actor(ActorKind.OBSERVER, "stale"), "", {"hours": 25}, "Marked stale: not heard of for 25 h",
+     "25시간 동안 소식이 없어 표시했습니다"),
+    (EventKind.HEARD_AGAIN, source("grafana"), "", {}, "Heard of again (Grafana)", "다시 소식이 있습니다 (Grafana)"),
     (EventKind.ACKNOWLEDGED, person("U0ANN"), "", {}, "Acknowledged by <@U0ANN>", "<@U0ANN> 님이 확인했습니다"),
     (EventKind.UNACKNOWLEDGED, person("U0ANN"), "", {}, "Un-acknowledged by <@U0ANN>",
      "<@U0ANN> 님이 확인을 취소했습니다"),

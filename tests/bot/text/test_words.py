@@ -18,8 +18,9 @@ from db.model.lifecycle import Action
 
 HANGUL = re.compile("[가-힣]")
 NOT_WORDS = {"language"}
+REASONS = ("resolved_while_blind", "recovered_while_blind")
 LANGUAGE_FREE = {"resolved_by"}  # a time alone, when nobody is known to have done it
-MAY_BE_EMPTY = {"number", "severity", "reason"}
+MAY_BE_EMPTY = {"number", "severity", "reason", "about"}
 FIXED = [field.name for field in fields(Words) if field.name not in NOT_WORDS]
 SENTENCES = sorted(Words.__abstractmethods__)
 
@@ -53,7 +54,10 @@ def combinations(method: Callable[..., str]) -> list[dict[str, Any]]:
     """Arguments for a sentence: each value of each parameter at least once, with all of the others."""
     result: list[dict[str, Any]] = [{}]
     for name, parameter in inspect.signature(method).parameters.items():
-        values = VALUES[parameter.annotation] + [""] * (parameter.annotation == "str" and name in MAY_BE_EMPTY)
+        values = VALUES[parameter.annotation] + [Mrkdwn("")] * (
+            parameter.annotation in ("str", "Mrkdwn") and name in MAY_BE_EMPTY
+        )
+        values = [*values, *REASONS] if name == "reason" else values
         result = [{**some, name: value} for some in result for value in values]
     return result
 

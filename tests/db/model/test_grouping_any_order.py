@@ -12,26 +12,33 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from db.model.alert import Alert, AlertKind, AlertState
+from db.model.blind import Blindness
 from db.model.grouping import Meaning
+from db.model.incident import EventKind
 from db.model.lifecycle import Action
 from db.model.policy import Policy
-from tests.db.builders import an_alert, at, key_of
+from tests.db.builders import an_alert, at, cannot_see, key_of
 from tests.db.model.record import MemoryRecord
 from tests.strategies import unhurried
 
 FINGERPRINTS = ("f1", "f2", "f3")
 
 windows = st.sampled_from([timedelta(0), timedelta(seconds=20)])
+blindness = st.builds(Blindness, window=windows, settle=st.sampled_from([timedelta(0), timedelta(seconds=15)]))
 policies = st.builds(
     Policy,
+    blind=blindness,
     reopen_window=windows,
     refire_after=st.sampled_from([timedelta(seconds=15), timedelta(minutes=15)]),
 )
 
 
+blind_names = st.sampled_from([("blind-1", "prometheus"), ("blind-2", "prometheus"), ("blind-3", "loki")])
+
+
 @st.composite
 def alerts(draw: st.DrawFn, *, orderly: bool = False) -> Alert:
-    """Any message of three instances of two services, and of two instances that are blind.
+    """Any message of three instances of two services, and of their rule that cannot see one of two data sources.
 
     Orderly ones have a start, and an occurrence ends before the next one of its instance begins.
     """
@@ -42,10 +49,19 @@ def alerts(draw: st.DrawFn, *, orderly: bool = False) -> Alert:
     severity = {"severity": draw(st.sampled_from(["critical", "warning"]))}
     times: dict[str, float | None] = {"starts": starts if timed else None, "ends": ends}
     if draw(st.integers(0, 3)) == 0:
-        name = draw(st.sampled_from(["blind-1", "blind-2"]))
-        return an_alert(name, kind=AlertKind.BLIND, values=values, labels=severity, **times)  # type: ignore[arg-type]
+        name, uid = draw(blind_names)
+        labels = {**severity, "datasource_uid": uid}
+        return an_alert(name, kind=AlertKind.BLIND, values=values, labels=labels, **times)  # type: ignore[arg-type]
     name, service = draw(st.sampled_from([("f1", "a"), ("f2", "a"), ("f3", "b")]))
-    return an_alert(name, service=service, values=values, labels=severity, **times)  # type: ignore[arg-type]
+    reason = draw(st.sampled_from(["", "", "", "NoData", "MissingSeries"]))
+    return an_alert(
+        name,
+        service=service,
+        values=values,
+        labels=severity,
+        reason=reason,
+        **times,  # type: ignore[arg-type]
+    )
 
 
 def message(alert: Alert) -> tuple[object, ...]:
@@ -68,8 +84,14 @@ def told(record: MemoryRecord, story: list[tuple[int, list[Alert] | tuple[Action
     now = 0.0
     for pause, step in story:
         now += pause
+        if pause % 2:  # the vigil may be late
+            record.settle(at(now))
         if isinstance(step, list):
-            record.deliver(at(now), *step)
+            decided = record.deliver(at(now), *step)
+            for event in decided.events:
+                if event.kind is EventKind.RESOLVED:
+                    rule = record.incidents[event.incident_id].parts.rule_uid
+                    assert rule not in {blind for blind, _, _ in record.blind}, "silence is no recovery"
         elif record.incidents:
             names = list(record.incidents)
             record.act(at(now), names[step[1] % len(names)], step[0])
@@ -159,6 +181,7 @@ def test_what_a_person_resolved_stays_resolved_through_repeats(
             starts=(instance.starts_at - at(0)).total_seconds(),
             kind=instance.kind,
             service=instance.labels.get("service", ""),
+            labels=instance.labels,
         )
         for (_, fingerprint), name in record.current.items()
         if (instance := record.instances[name, fingerprint]).state is AlertState.FIRING
@@ -193,24 +216,66 @@ def test_a_new_occurrence_after_a_persons_resolve_opens_or_reopens(policy: Polic
     assert len(record.incidents) == (1 if reopened else 2)
 
 
-@given(st.integers(1, 3), st.permutations(range(6)))
+@given(policies, stories)
 @unhurried
-def test_blindness_joins_keeps_open_and_is_marked(services: int, order: list[int]) -> None:
-    """However the end of the instances and of the blindness are mixed: open and marked until the last one is over."""
+def test_nothing_fires_for_ever_once_all_recovered_and_settled(
+    policy: Policy, story: list[tuple[int, list[Alert] | tuple[Action, int]]]
+) -> None:
+    record = MemoryRecord(policy)
+    now = told(record, story) + 100
+    for (_, fingerprint), name in list(record.current.items()):
+        instance = record.instances[name, fingerprint]
+        if instance.state is AlertState.FIRING:
+            starts = (instance.starts_at - at(0)).total_seconds()
+            over = an_alert(
+                fingerprint, kind=instance.kind, starts=starts, ends=now, labels=instance.labels,
+                service=instance.labels.get("service", ""),
+            )  # fmt: skip
+            record.deliver(at(now), over)
+        now += 1
+    assert record.blind == {}
+    record.settle(at(now) + policy.blind.settle)
+    assert all(instance.state is AlertState.RESOLVED for instance in record.instances.values())
+    clicked = {event.incident_id for event in record.events if str(event.actor) == "slack:U1"}
+    for incident in record.open():
+        assert incident.instances_firing == 0
+        assert incident.incident_id in clicked, "only what a person opened again is left to a person"
+
+
+SILENT = (
+    an_alert("f1", starts=0),
+    an_alert("f1", starts=0, ends=80),  # it expires
+    cannot_see(starts=70),
+    cannot_see(starts=70, ends=200),
+)
+
+
+@given(st.permutations(SILENT), st.lists(st.integers(0, 60), min_size=4, max_size=4), st.booleans())
+@unhurried
+def test_the_order_of_expiry_and_blindness_does_not_matter(
+    messages: list[Alert], pauses: list[int], again: bool
+) -> None:
+    """Whatever comes first: in the end it is over, or fires if it did again once its rule could see."""
     record = MemoryRecord()
-    names = [f"s{number}" for number in range(services)]
-    record.deliver(at(0), *(an_alert(f"f-{name}", service=name) for name in names))
-    decided = record.deliver(at(10), an_alert("blind", kind=AlertKind.BLIND, starts=5))
-    assert decided.opened == ()
-    home = decided.recorded[0].incident_id
-    ends = [an_alert(f"f-{name}", service=name, ends=20) for name in names]
-    ends.append(an_alert("blind", kind=AlertKind.BLIND, starts=5, ends=20))
-    left = {*range(len(ends))}
-    for step, index in enumerate(index for index in order if index < len(ends)):
-        record.deliver(at(30 + step), ends[index])
-        left.discard(index)
-        blind_left = len(ends) - 1 in left
-        assert record.incidents[home].is_blind == blind_left
-        if blind_left:
-            assert record.incidents[home].is_open
-    assert record.open() == []
+    now = 300
+    for message_, pause in zip(messages, pauses, strict=True):
+        record.deliver(at(now), message_)
+        now += pause
+    if again:
+        record.deliver(at(now), an_alert("f1", starts=250))
+    record.settle(at(now + 300))
+    assert [incident.key for incident in record.open()] == [key_of()] * again
+    assert record.state_of(key_of(), "f1") is (AlertState.FIRING if again else AlertState.RESOLVED)
+
+
+@given(st.permutations((*SILENT, an_alert("f1", starts=250))), st.lists(st.integers(0, 60), min_size=5, max_size=5))
+@unhurried
+def test_what_fires_again_fires_in_the_end_whenever_it_is_heard(messages: list[Alert], pauses: list[int]) -> None:
+    record = MemoryRecord()
+    now = 300
+    for message_, pause in zip(messages, pauses, strict=True):
+        record.deliver(at(now), message_)
+        now += pause
+    record.settle(at(now + 300))
+    (incident,) = record.open()
+    assert (incident.key, incident.held, incident.unobserved_since) == (key_of(), 0, None)

@@ -151,6 +151,44 @@ def test_heartbeats_are_chosen_by_the_file() -> None:
     assert not Policy.parse({"heartbeats": []}).is_heartbeat({"alertname": "Watchdog"})
 
 
+def test_a_heartbeat_may_be_missed_after_a_time() -> None:
+    policy = parsed(
+        '[[heartbeats]]\nmatch = { cluster = "a" }\nmissing_after = "10m"\nseverity = "high"\n'
+        '[[heartbeats]]\nmatch = { alertname = "Watchdog" }'
+    )
+    first, second = policy.heartbeats
+    assert (first.missing_after, first.severity) == (timedelta(minutes=10), Severity.HIGH)
+    assert (second.missing_after, second.severity) == (None, Severity.CRITICAL)
+    assert policy.heartbeat({"cluster": "a", "alertname": "Watchdog"}) is first, "the first that matches"
+    assert policy.heartbeat({"cluster": "b"}) is None
+    assert problems('[[heartbeats]]\nmissing_after = "9s"\nseverity = "awful"') == (
+        "heartbeats[0].missing_after must be 10 seconds or more; leave it out to be told nothing",
+        "heartbeats[0].severity must be one of critical, high, warning, info, not 'awful'",
+    )
+
+
+def test_findings_get_their_severity_whatever_the_words_are() -> None:
+    policy = parsed('[labels]\nseverity = ["prio"]\n[severity]\ncritical = ["eins"]')
+    assert policy.severity(policy.severity_label(Severity.CRITICAL)) is Severity.CRITICAL
+    assert policy.severity_label(Severity.CRITICAL) == {"prio": "eins"}
+    assert parsed("[severity]\ncritical = []").severity_label(Severity.CRITICAL) == {}
+
+
+def test_blindness_and_silence_have_their_times() -> None:
+    policy = parsed(
+        '[blind]\nwindow = "1h"\nsettle = "0s"\nby_origin = true\nnames = { P1 = "prometheus-main" }\n'
+        '[incidents]\nstale_after = "0s"'
+    )
+    assert (policy.blind.window, policy.blind.settle) == (timedelta(hours=1), timedelta(0))
+    assert (policy.blind.by_origin, policy.stale_after) == (True, timedelta(0))
+    assert (policy.blind.name("P1"), policy.blind.name("P2")) == ("prometheus-main", "P2")
+    assert problems("[blind]\nby_origin = 1\nnames = { P1 = 2 }\nx = 1") == (
+        "blind.x is not a known key (known: by_origin, names, settle, window)",
+        "blind.by_origin must be true or false, not 1",
+        'blind.names must be a table such as { PBFA97CFB590B2093 = "prometheus-main" }',
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("0s", 0), ("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86400), ("5 m", 300)]
 )
@@ -217,7 +255,7 @@ def test_a_wrong_regular_expression_is_named() -> None:
     assert found[0].startswith("routes[0].match.service is not a regular expression:")
 
 
-@pytest.mark.parametrize("name", ["incidents", "labels", "severity", "people"])
+@pytest.mark.parametrize("name", ["incidents", "labels", "severity", "people", "blind"])
 def test_a_table_must_be_a_table(name: str) -> None:
     assert problems(f"{name} = 1") == (f"{name} must be a table, written [{name}]",)
 
@@ -233,7 +271,8 @@ def test_a_list_of_tables_must_be_one(name: str) -> None:
 def test_any_content_is_a_policy_or_a_policy_error(value: Any) -> None:
     for data in (
         value,
-        {"incidents": value, "routes": value, "people": value},
+        {"incidents": value, "routes": value, "people": value, "blind": value},
+        {"blind": {"names": value, "by_origin": value, "settle": value}, "heartbeats": [{"severity": value}]},
         {"severity": {"critical": value}, "labels": {"service": value}},
         {"titles": [{"match": {"a": "b"}, "title": value}], "heartbeats": [value]},
     ):

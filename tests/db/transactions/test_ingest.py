@@ -11,12 +11,13 @@ import pytest
 from db.database import Database
 from db.model.alert import AlertKind, Links, Rejected
 from db.model.delivery import Packed, unpack
-from db.model.identity import IncidentId, person
+from db.model.identity import IncidentId, KeyParts, incident_key, person
 from db.model.incident import Severity, Status
 from db.model.lifecycle import Action, Changed
 from db.model.message import card_key
 from db.model.policy import Policy
 from db.transactions import ingest, lookup, respond
+from db.transactions.ingest import Arrival
 from tests.db.builders import (
     POLICY,
     a_delivery,
@@ -25,6 +26,7 @@ from tests.db.builders import (
     an_alert,
     ask,
     at,
+    cannot_see,
     check_record,
     count,
     deliver,
@@ -35,6 +37,7 @@ from tests.strategies import NASTY
 
 BLIND = AlertKind.BLIND
 BASE = f"INC-20261120080000-{key_of()}"
+BLIND_HOME = f"INC-20261120080030-{incident_key(KeyParts('blind:prometheus'))}"
 
 
 def figures(**counted: int) -> dict[str, int]:
@@ -205,31 +208,70 @@ def test_an_older_incident_that_a_person_reopened_takes_the_next_occurrence(data
     check_record(database)
 
 
-def test_a_blind_alert_joins_the_open_incident_of_its_rule(database: Database) -> None:
+def test_a_blind_alert_opens_the_incident_of_its_data_source_and_its_rule_is_unobserved(database: Database) -> None:
     deliver(database, an_alert())
-    answer = deliver(database, an_alert("blind", kind=BLIND, starts=20), now=30)
-    assert answer["incidents"] == {"opened": [], "reopened": [], "joined": [BASE], "resolved": []}
-    deliver(database, an_alert(ends=50), now=60)
+    answer = deliver(database, cannot_see(starts=20), now=30)
+    assert answer["incidents"] == {"opened": [BLIND_HOME], "reopened": [], "joined": [], "resolved": []}
+    assert deliver(database, an_alert(ends=50), now=60)["incidents"]["resolved"] == []  # type: ignore[index]
     incident = lookup.read_incident(database, IncidentId(BASE))
     assert incident is not None
-    assert (incident.is_open, incident.is_blind, incident.instances_firing) == (True, True, 1)
+    assert (incident.is_open, incident.is_blind, incident.held) == (True, True, 1)
+    assert (incident.unobserved_since, incident.blind_on, incident.blind_incident) == (at(20), "prometheus", BLIND_HOME)
     check_record(database)
-    answer = deliver(database, an_alert("blind", kind=BLIND, starts=20, ends=80), now=90)
-    assert answer["incidents"] == {"opened": [], "reopened": [], "joined": [], "resolved": [BASE]}
+    answer = deliver(database, cannot_see(starts=20, ends=80), now=90)
+    assert answer["incidents"] == {"opened": [], "reopened": [], "joined": [], "resolved": [BLIND_HOME]}
+    incident = lookup.read_incident(database, IncidentId(BASE))
+    assert incident is not None
+    assert (incident.is_open, incident.is_blind, incident.sight_at) == (True, False, at(90))
     check_record(database)
 
 
-def test_a_blind_alert_of_a_rule_with_a_very_long_name_finds_its_incident(database: Database) -> None:
+def test_the_incident_of_a_data_source_names_its_rules(database: Database) -> None:
+    deliver(database, *(cannot_see(f"b{n}", f"rule-{n}") for n in range(3)), now=30)
+    incident = lookup.read_incident(database, IncidentId(BLIND_HOME))
+    assert incident is not None
+    assert incident.rules == ("Rule rule-0", "Rule rule-1", "Rule rule-2")
+    deliver(database, cannot_see("b1", "rule-1", ends=50), now=60)
+    shown = lookup.show_incident(database, IncidentId(BLIND_HOME))
+    assert shown is not None
+    assert shown.incident.rules == ("Rule rule-0", "Rule rule-2"), "those that cannot see now"
+    deliver(database, cannot_see("b0", "rule-0", ends=70), cannot_see("b2", "rule-2", ends=70), now=80)
+    over = lookup.read_incident(database, IncidentId(BLIND_HOME))
+    assert over is not None
+    assert len(over.rules) == 3, "once it is over, all that could not"
+
+
+def test_a_rule_with_a_very_long_name_goes_blind_and_sees_again(database: Database) -> None:
     rule = "am:" + "x" * 400
     deliver(database, an_alert(rule=rule))
-    answer = deliver(database, an_alert("blind", kind=BLIND, rule=rule, starts=20), now=30)
-    assert answer["incidents"]["opened"] == []  # type: ignore[index]
+    deliver(database, cannot_see(rule=rule), now=30)
+    assert ask(database, "SELECT COUNT(unobserved_since) AS n FROM incidents") == [{"n": 1}]
+    deliver(database, cannot_see(rule=rule, ends=50), now=60)
+    assert ask(database, "SELECT COUNT(unobserved_since) AS n FROM incidents") == [{"n": 0}]
     check_record(database)
 
 
-def test_blind_alerts_in_the_delivery_that_opens_their_incident(database: Database) -> None:
-    deliver(database, an_alert("f1"), an_alert("blind", kind=BLIND))
-    deliver(database, an_alert("f1"), an_alert("blind", kind=BLIND), now=60)
+def test_blind_and_the_first_alert_of_its_rule_in_one_delivery(database: Database) -> None:
+    for now in (0, 60):
+        deliver(database, an_alert("f1"), cannot_see(starts=0), now=now)
+    assert count(database, "incidents") == 2
+    assert ask(database, "SELECT COUNT(unobserved_since) AS n FROM incidents") == [{"n": 1}]
+    check_record(database)
+
+
+def test_what_opens_together_with_others_while_its_rule_is_blind_is_unobserved(database: Database) -> None:
+    deliver(database, cannot_see())
+    arrivals = [Arrival(a_delivery(now=30), a_reading(an_alert(name, service=name))) for name in "ab"]
+    ingest.record_together(database, arrivals, POLICY)
+    assert ask(database, "SELECT COUNT(unobserved_since) AS n FROM incidents") == [{"n": 2}]
+    check_record(database)
+
+
+def test_an_incident_that_resolved_just_before_its_rule_went_blind_opens_again(database: Database) -> None:
+    deliver(database, an_alert())
+    deliver(database, an_alert(ends=50), now=60)
+    answer = deliver(database, cannot_see(starts=70), now=90)
+    assert answer["incidents"]["reopened"] == [BASE]  # type: ignore[index]
     check_record(database)
 
 
@@ -303,7 +345,9 @@ def test_nothing_is_recorded_when_the_database_goes_away_in_between(db_url: DbUr
     assert (count(database, "deliveries"), count(database, "incidents")) == (0, 0)
 
 
-def test_a_heartbeat_leaves_only_its_delivery(database: Database) -> None:
-    answer = deliver(database, an_alert(labels={"alertname": "Watchdog"}), policy=Policy())
-    assert answer["alerts"]["heartbeats"] == 1  # type: ignore[index]
-    assert (count(database, "deliveries"), count(database, "incidents")) == (1, 0)
+def test_a_heartbeat_is_remembered_and_opens_nothing(database: Database) -> None:
+    watchdog = an_alert(labels={"alertname": "Watchdog"})
+    for now in (0, 60):
+        answer = deliver(database, watchdog, watchdog, now=now, policy=Policy())
+        assert answer["alerts"]["heartbeats"] == 2  # type: ignore[index]
+    assert (count(database, "deliveries"), count(database, "incidents"), count(database, "heartbeats")) == (2, 0, 1)
