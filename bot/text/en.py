@@ -99,7 +99,7 @@ class English(Words):
             case EventKind.SIGHT_RESTORED:
                 return Mrkdwn(f"{name} can read the data again")
             case EventKind.ACKNOWLEDGED:
-                return Mrkdwn(f"Acknowledged by {name}")
+                return Mrkdwn(f"Acknowledged by {name}{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"Un-acknowledged by {name}")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
@@ -107,7 +107,7 @@ class English(Words):
             case EventKind.RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"Resolved by {name}: nothing of it is in the source's own list any more")
             case EventKind.RESOLVED:
-                return Mrkdwn(f"Resolved by {name}{_because(reason)}")
+                return Mrkdwn(f"Resolved by {name}{_with_others(reason) or _because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"Reopened: it fired again soon after ({name})")
             case EventKind.REOPENED if reason == FOUND_BY:
@@ -228,6 +228,10 @@ def _firing(count: int) -> str:
 
 def _to(severity: str) -> str:
     return f" to {safe(severity, 40)}" if severity else ""
+
+
+def _with_others(reason: str) -> str:
+    return " (together with others)" if reason == "bulk" else ""
 
 
 def _because(reason: str) -> str:

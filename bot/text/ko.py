@@ -110,7 +110,7 @@ class Korean(Words):
             case EventKind.SIGHT_RESTORED:
                 return Mrkdwn(f"{by} 데이터를 다시 읽을 수 있습니다")
             case EventKind.ACKNOWLEDGED:
-                return Mrkdwn(f"{by} 확인했습니다")
+                return Mrkdwn(f"{by} 확인했습니다{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"{by} 확인을 취소했습니다")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
@@ -118,7 +118,7 @@ class Korean(Words):
             case EventKind.RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 모두 사라져 자동으로 해결되었습니다 ({who.name})")
             case EventKind.RESOLVED:
-                return Mrkdwn(f"{by} 해결했습니다{_because(reason)}")
+                return Mrkdwn(f"{by} 해결했습니다{_with_others(reason) or _because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 ({who.name})")
             case EventKind.REOPENED if reason == FOUND_BY:
@@ -245,6 +245,10 @@ def _firing(count: int) -> str:
 
 def _to(severity: str) -> str:
     return f" → {safe(severity, 40)}" if severity else ""
+
+
+def _with_others(reason: str) -> str:
+    return " (일괄 처리)" if reason == "bulk" else ""
 
 
 def _because(reason: str) -> str:

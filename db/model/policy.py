@@ -14,6 +14,7 @@ from typing import Any
 from db.model.incident import Severity
 from db.model.pulling import Pulling, read_pulling
 from db.model.sections import Matcher, PolicyError, Section, Sections
+from db.model.storm import GroupRule, StormPolicy, read_groups, read_storm
 
 _WORDS: Mapping[Severity, tuple[str, ...]] = {
     Severity.CRITICAL: ("critical", "crit", "emergency", "fatal", "disaster", "page", "sev1", "p1"),
@@ -71,6 +72,8 @@ class Policy:
     heartbeats: tuple[Matcher, ...] = (Matcher((("alertname", re.compile("Watchdog")),)),)
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
+    storm: StormPolicy = field(default_factory=StormPolicy)
+    groups: tuple[GroupRule, ...] = ()
 
     def severity(self, labels: Mapping[str, str]) -> Severity:
         """The normalised severity of an alert."""
@@ -122,7 +125,8 @@ def _read(file: Sections) -> Policy:
     file.known(
         "",
         file.data,
-        {"incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile"},
+        {"incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile"}
+        | {"storm", "groups"},
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
@@ -144,6 +148,8 @@ def _read(file: Sections) -> Policy:
         heartbeats=_heartbeats(file, default.heartbeats),
         pulling=read_pulling(file),
         may_act=frozenset(people.texts("may_act", ())),
+        storm=read_storm(file),
+        groups=read_groups(file),
     )
     if file.problems:
         raise PolicyError(file.problems)

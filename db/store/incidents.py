@@ -77,9 +77,7 @@ def find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
     return _incident(row) if row else None
 
 
-def insert(
-    tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]
-) -> None:
+def insert(tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]) -> None:
     """Add incidents; the record gives them their numbers. `recorded` says how many alerts are recorded with them."""
     rows = [
         _columns(incident) | {"created_at": now, "recorded": recorded.get(incident.incident_id, 0)}
@@ -105,6 +103,16 @@ def update(tx: Transaction, incident: Incident, was: int, recorded: int = 0) -> 
     """Write a visible change and `recorded` more alerts; whether the incident still had the version `was`, on which
     it was decided."""
     return tx.execute(query("incidents", "update"), _columns(incident) | {"was": was, "recorded": recorded}) == 1
+
+
+def change_many(tx: Transaction, after: Sequence[Incident], by: Actor, at: datetime) -> int:
+    """Write that `by` acknowledged or resolved all of these at `at`, in one statement; how many it changed."""
+    if not after:
+        return 0
+    values = {"ids": [incident.incident_id for incident in after], "by": _actor(by), "at": at}
+    if after[0].status is Status.ACKNOWLEDGED:
+        return tx.execute(query("incidents", "acknowledge_many"), values)
+    return tx.execute(query("incidents", "resolve_many"), values)
 
 
 def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:
