@@ -8,6 +8,7 @@ RUN_DIR ?= .run
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 600
+STORM_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.installed
 export RUN_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench fuzz wheel clean
+.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm fuzz wheel clean
 
 help: ## Show this list
 	@echo "Observer: alerts become incidents that people handle in Slack."
@@ -61,6 +62,9 @@ fuzz: $(STAMP) ## Fuzz parsers and HTTP surface, by strategies and by coverage, 
 	@for engine in hypothesis atheris; do for target in parsers surface; do \
 	    $(BIN)/python -m tests.fuzz $$target --engine $$engine --seconds $(FUZZ_SECONDS) || exit 1; \
 	done; done
+
+storm: $(STAMP) ## Send a storm of alerts and tell what people saw of it (STORM_ARGS="--incidents 200 --seconds 15")
+	@$(BIN)/python -m tests.storm $(STORM_ARGS)
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist

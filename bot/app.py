@@ -18,10 +18,11 @@ from slack_sdk import WebClient
 from starlette.routing import Route
 
 from bot.blocks.card import incident_card
-from bot.blocks.identifiers import PREFIX, RESOLVE_CALLBACK
+from bot.blocks.digest import MEMBERS, digest_message, group_note
+from bot.blocks.identifiers import DIGEST_PREFIX, PREFIX, RESOLVE_CALLBACK
 from bot.blocks.notices import test_received
 from bot.endpoint import PATH, SlackEndpoint
-from bot.handlers import clicks, commands, submissions
+from bot.handlers import clicks, commands, digests, submissions
 from bot.handlers.clicks import ClickFailed
 from bot.handlers.context import Context
 from bot.settings import BotSettings
@@ -31,11 +32,13 @@ from bot.text.words import Words
 from bot.workers.delivery import Delivery, Face
 from bot.workers.identity import Identity
 from bot.workers.loop import Loop
+from bot.workers.storms import Storms
 from bot.workers.vigil import Vigil
 from db.database import Database
-from db.model.incident import Incident
 from db.model.message import Message, MessageKind
 from db.model.policy import Policy
+from db.model.storm import digest_pause
+from db.transactions import storms
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +116,10 @@ def build_bot(
     )
     reports = Reports()
     words = words_for(settings.language)
-    delivery = Delivery(database=background, slack=slack, reports=reports, render=_renderer(words), clock=clock)
+    render = _renderer(background, words, policy)
+    delivery = Delivery(
+        database=background, slack=slack, reports=reports, render=render, clock=clock, own_card=policy.storm.own_card
+    )
     senders = [Loop(f"delivery-{index}", delivery.turn) for index in range(DELIVERY_THREADS)]
     identity = Identity(database=background, slack=slack, reports=reports, clock=clock)
     listeners = ThreadPoolExecutor(settings.listener_threads, thread_name_prefix="slack")
@@ -127,8 +133,9 @@ def build_bot(
         database=interactive, policy=policy, words=words, slack=slack, clock=clock, wake=wake, later=later
     )
     app = _bolt(settings, slack, reports, context, listeners)
-    loops = [*senders, Loop("identity", identity.turn)]
-    loops.append(Loop("vigil", Vigil(background, policy, clock).turn))
+    storm = Storms(database=background, policy=policy, wake=wake)
+    vigil = Vigil(background, policy, clock)
+    loops = [*senders, Loop("identity", identity.turn), Loop("storms", storm.turn), Loop("vigil", vigil.turn)]
     loops += [Loop(name, turn) for name, turn in (chores or {}).items()]
     socket = None
     routes = []
@@ -141,22 +148,38 @@ def build_bot(
     return Bot(routes=routes, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket)
 
 
-def _renderer(words: Words) -> Callable[[Message, Incident | None], Face | None]:
+def _renderer(database: Database, words: Words, policy: Policy) -> Callable[[Message], Face | None]:
     """What each kind of message shows."""
+    own = sorted(policy.storm.own_card)
 
-    def render(message: Message, incident: Incident | None) -> Face | None:
-        if message.kind is MessageKind.CARD:
-            if incident is None:
-                return None
-            return Face(incident.version, incident_card(incident, words), over=not incident.is_open)
-        content = message.content
-        shown = test_received(
-            words,
-            contact_point=str(content.get("receiver") or ""),
-            at=datetime.fromisoformat(str(content["at"])),
-            source=str(content.get("source") or ""),
-        )
-        return Face(message.wanted_version, shown, over=True)
+    def render(message: Message) -> Face | None:
+        match message.kind:
+            case MessageKind.CARD:
+                card = storms.read_card(database, message.incident_id) if message.incident_id else None
+                if card is None:
+                    return None
+                incident, group = card
+                note = group_note(group, words) if group is not None else None
+                return Face(incident.version, incident_card(incident, words, note), over=not incident.is_open)
+            case MessageKind.DIGEST:
+                shown = storms.overview(database, int(message.content["digest"]), members=MEMBERS)
+                if shown is None:
+                    return None
+                return Face(
+                    shown.version,
+                    digest_message(shown, words, own),
+                    over=shown.digest.is_over,
+                    pause=digest_pause(shown.running),
+                )
+            case MessageKind.TEST:
+                content = message.content
+                test = test_received(
+                    words,
+                    contact_point=str(content.get("receiver") or ""),
+                    at=datetime.fromisoformat(str(content["at"])),
+                    source=str(content.get("source") or ""),
+                )
+                return Face(message.wanted_version, test, over=True)
 
     return render
 
@@ -191,6 +214,10 @@ def _bolt(
     @app.action(re.compile(f"^{PREFIX}link"))
     def on_link(ack: Ack) -> None:
         ack()  # the browser opens the address; Slack only wants to be told that we heard
+
+    @app.action(re.compile(f"^{DIGEST_PREFIX}"))
+    def on_digest(ack: Ack, body: dict[str, Any]) -> None:
+        _guarded(digests.handle, context, ack, body)
 
     @app.action(re.compile(f"^{PREFIX}(?!link)"))
     def on_click(ack: Ack, body: dict[str, Any]) -> None:

@@ -15,8 +15,10 @@ from bot.blocks.identifiers import (
     NOTE_INPUT,
     ROOT_CAUSE_BLOCK,
     ClickAction,
+    DigestValue,
     UnreadableValue,
     decode,
+    decode_digest,
 )
 from bot.grammar import Command, understand
 from db.model.identity import IncidentId
@@ -81,6 +83,34 @@ def read_click(body: object) -> Click:
         trigger_id=payload["trigger_id"].text_or_empty(),
         response_url=payload["response_url"].text_or_empty(),
         ephemeral=container["is_ephemeral"].value is True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestClick:
+    """Somebody pressed a button on a digest, or on the list it opened. Texts that Slack did not send are empty."""
+
+    value: DigestValue
+    user_id: str
+    response_url: str
+    ephemeral: bool  # the button was on a list that only this person sees
+
+
+def read_digest_click(body: object) -> DigestClick:
+    """Read the `block_actions` body of a button on a digest. Raises `UnreadablePayload`."""
+    payload = _Wild(body)
+    if (kind := payload["type"].text()) != "block_actions":
+        raise UnreadablePayload("type", f"{kind!r} is not block_actions")
+    value = payload["actions"].first()["value"]
+    try:
+        said = decode_digest(value.text())
+    except UnreadableValue as error:
+        raise UnreadablePayload(value.path, str(error)) from error
+    return DigestClick(
+        value=said,
+        user_id=payload["user"]["id"].text(),
+        response_url=payload["response_url"].text_or_empty(),
+        ephemeral=payload["container"]["is_ephemeral"].value is True,
     )
 
 

@@ -13,8 +13,8 @@ _SUMMARY = 300
 _NOTE = 500
 
 
-def incident_card(incident: Incident, words: Words) -> SlackMessage:
-    """Header, facts, summary, links, buttons by state and the last change.
+def incident_card(incident: Incident, words: Words, note: Mrkdwn | None = None) -> SlackMessage:
+    """Header, facts, summary, links, buttons by state and the last change; `note` says which group it is in.
 
     Every `block_id` holds the version: Slack wants new ones for every edit, and shows old input states otherwise.
     """
@@ -23,7 +23,7 @@ def incident_card(incident: Incident, words: Words) -> SlackMessage:
         *fields(parts.facts(incident, words), block_id=_block("facts", incident)),
         *description(incident, words, note_limit=0 if incident.is_open else _NOTE, prefix="card"),
         *parts.buttons(incident, words, block_id=_block("buttons", incident)),
-        *context(_last_change(incident, words), block_id=_block("change", incident)),
+        *context([*_last_change(incident, words), *([note] if note else [])], block_id=_block("change", incident)),
     ]
     return message(parts.announcement(incident, words), blocks)
 

@@ -4,6 +4,10 @@ A button's `value` (or that of a menu's option) says all there is to say:
 
     v1:<action>:<incident id>:<version of the incident that was shown>
 
+and that of a button on a digest, which stands for many incidents:
+
+    d1:<action>:<digest>:<group, 12 hex digits, `all` or `groups`>:<offset>
+
 The `action_id` beside it only leads the click to the handler; every one of ours begins with `incident_`. Neither is
 ever renamed: a new form gets a new version here, and `decode` keeps reading the old ones.
 """
@@ -19,6 +23,12 @@ from db.model.lifecycle import Action
 
 PREFIX = "incident_"
 """Every `action_id` and `callback_id` of ours begins with this."""
+
+DIGEST_PREFIX = "incident_digest_"
+"""Every `action_id` of a button on a digest begins with this."""
+
+GROUPS = "groups"
+"""The list of a digest's groups, where a group is named."""
 
 MORE = "incident_more"
 """The `action_id` of the menu behind the three dots; its options say which action is meant."""
@@ -92,3 +102,59 @@ def decode(value: str) -> ButtonValue:
     except ValueError as error:
         raise UnreadableValue(f"no button asks for {found['action']!r}") from error
     return ButtonValue(action, IncidentId(found["incident"]), int(found["version"]))
+
+
+class DigestAction(StrEnum):
+    """What a button on a digest asks for."""
+
+    ACKNOWLEDGE = "acknowledge"  # all open members of the group, as they are when it is pressed
+    RESOLVE = "resolve"
+    SHOW = "show"
+
+    @property
+    def action_id(self) -> str:
+        """The `action_id` of a button for this; a block with several of one kind appends a word."""
+        return DIGEST_PREFIX + self.value
+
+    @property
+    def change(self) -> Action | None:
+        """The change to each incident that it asks for; None when it only shows something."""
+        match self:
+            case DigestAction.ACKNOWLEDGE:
+                return Action.ACKNOWLEDGE
+            case DigestAction.RESOLVE:
+                return Action.RESOLVE
+            case DigestAction.SHOW:
+                return None
+
+
+@dataclass(frozen=True, slots=True)
+class DigestValue:
+    """What the value of a digest's button says."""
+
+    action: DigestAction
+    digest_id: int
+    group: str  # the key of a group, `EVERYTHING` or `GROUPS`
+    offset: int = 0  # of the first row to show
+
+
+_D1 = re.compile(
+    r"d1:(?P<action>[a-z_]{1,30}):(?P<digest>[0-9]{1,18}):(?P<group>[a-z0-9]{1,32}):(?P<offset>[0-9]{1,9})"
+)
+
+
+def encode_digest(value: DigestValue) -> str:
+    """The value of a button on a digest, at most 97 characters."""
+    return f"d1:{value.action.value}:{value.digest_id}:{value.group}:{value.offset}"
+
+
+def decode_digest(value: str) -> DigestValue:
+    """Read a digest's value in any form ever written. Raises `UnreadableValue`, and nothing else."""
+    found = _D1.fullmatch(value)
+    if found is None:
+        raise UnreadableValue(f"not a value of ours: {value[:60]!r}")
+    try:
+        action = DigestAction(found["action"])
+    except ValueError as error:
+        raise UnreadableValue(f"no button of a digest asks for {found['action']!r}") from error
+    return DigestValue(action, int(found["digest"]), found["group"], int(found["offset"]))

@@ -65,6 +65,11 @@ def not_found(reference: Reference, words: Words) -> SlackMessage:
     return sentence(words.not_found(_referred(reference)))
 
 
+def not_allowed(words: Words) -> SlackMessage:
+    """The policy file does not name this person."""
+    return sentence(safe(words.not_allowed))
+
+
 def database_away(words: Words) -> SlackMessage:
     """Nothing was changed."""
     return sentence(safe(words.database_away))

@@ -127,7 +127,7 @@ class English(Words):
             case EventKind.HEARD_AGAIN:
                 return Mrkdwn(f"Heard of again ({name})")
             case EventKind.ACKNOWLEDGED:
-                return Mrkdwn(f"Acknowledged by {name}")
+                return Mrkdwn(f"Acknowledged by {name}{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"Un-acknowledged by {name}")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
@@ -137,7 +137,7 @@ class English(Words):
             case EventKind.RESOLVED if reason == "recovered_while_blind":
                 return Mrkdwn("Resolved by itself: it can be observed again, and nothing fires")
             case EventKind.RESOLVED:
-                return Mrkdwn(f"Resolved by {name}{_because(reason)}")
+                return Mrkdwn(f"Resolved by {name}{_with_others(reason) or _because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"Reopened: it fired again soon after ({name})")
             case EventKind.REOPENED if reason == FOUND_BY:
@@ -260,6 +260,10 @@ def _firing(count: int) -> str:
 
 def _to(severity: str) -> str:
     return f" to {safe(severity, 40)}" if severity else ""
+
+
+def _with_others(reason: str) -> str:
+    return " (together with others)" if reason == "bulk" else ""
 
 
 def _because(reason: str) -> str:

@@ -138,7 +138,7 @@ class Korean(Words):
             case EventKind.HEARD_AGAIN:
                 return Mrkdwn(f"다시 소식이 있습니다 ({who.name})")
             case EventKind.ACKNOWLEDGED:
-                return Mrkdwn(f"{by} 확인했습니다")
+                return Mrkdwn(f"{by} 확인했습니다{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"{by} 확인을 취소했습니다")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
@@ -148,7 +148,7 @@ class Korean(Words):
             case EventKind.RESOLVED if reason == "recovered_while_blind":
                 return Mrkdwn("다시 관측할 수 있게 된 뒤 발생하지 않아 자동으로 해결되었습니다")
             case EventKind.RESOLVED:
-                return Mrkdwn(f"{by} 해결했습니다{_because(reason)}")
+                return Mrkdwn(f"{by} 해결했습니다{_with_others(reason) or _because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 ({who.name})")
             case EventKind.REOPENED if reason == FOUND_BY:
@@ -277,6 +277,10 @@ def _firing(count: int) -> str:
 
 def _to(severity: str) -> str:
     return f" → {safe(severity, 40)}" if severity else ""
+
+
+def _with_others(reason: str) -> str:
+    return " (일괄 처리)" if reason == "bulk" else ""
 
 
 def _because(reason: str) -> str:

@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,10 +30,10 @@ from bot.slack import (
     Unreachable,
 )
 from db.database import Database
-from db.model.incident import Incident
+from db.model.incident import Severity
 from db.model.message import Message, Step
 from db.model.pacing import Pace, back_off
-from db.transactions import lookup, telling
+from db.transactions import telling
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +53,11 @@ class Face:
     version: int
     content: SlackMessage
     over: bool = False  # what it is about is over: not worth posting anew when somebody deleted it
+    pause: float = telling.EDIT_PAUSE_SECONDS  # until its next edit
 
 
-Render = Callable[[Message, Incident | None], Face | None]
+Render = Callable[[Message], Face | None]
+"""What a message shows, read from the record at that moment; None when there is nothing to show."""
 
 
 class Delivery:
@@ -69,6 +71,7 @@ class Delivery:
         reports: Reports,
         render: Render,
         clock: Callable[[], datetime],
+        own_card: Collection[Severity] = (Severity.CRITICAL,),
         monotonic: Callable[[], float] = time.monotonic,
         lease_seconds: float = telling.LEASE_SECONDS,
         settle_seconds: float = telling.SETTLE_SECONDS,
@@ -78,6 +81,7 @@ class Delivery:
         self._reports = reports
         self._render = render
         self._clock = clock
+        self._own_card = own_card
         self._monotonic = monotonic
         self._lease = lease_seconds
         self._settle = settle_seconds
@@ -91,7 +95,7 @@ class Delivery:
         message = self._claim()
         if message is None:
             return IDLE_SECONDS if self._quiet() else 0.1
-        face = self._face(message)
+        face = self._render(message)
         if face is None:
             telling.abandon(self._database, message, message.wanted_version, "nothing to show")
             return 0.0
@@ -122,6 +126,7 @@ class Delivery:
                 may_edit=self._pace.may_edit(now),
                 lease_seconds=self._lease,
                 settle_seconds=self._settle,
+                own_card=self._own_card,
             )
             if message is not None and message.step is Step.POST:
                 self._pace = self._pace.posted(message.channel, now)
@@ -135,14 +140,6 @@ class Delivery:
             now = self._monotonic()
             return self._pace.may_edit(now) and not self._pace.busy_channels(now)
 
-    def _face(self, message: Message) -> Face | None:
-        incident = None
-        if message.incident_id is not None:
-            incident = lookup.read_incident(self._database, message.incident_id)
-            if incident is None:
-                return None
-        return self._render(message, incident)
-
     # -- the three steps ----------------------------------------------------------------------------------------
 
     def _post(self, message: Message, face: Face) -> None:
@@ -154,7 +151,7 @@ class Delivery:
         match outcome:
             case Sent(channel=channel, ts=ts):
                 self._reports.fine(message.channel)
-                telling.shown(self._database, message, face.version, channel, ts)
+                telling.shown(self._database, message, face.version, channel, ts, pause=face.pause)
                 telling.learn(self._database, f"channel:{message.channel}", {"id": channel}, self._clock())
                 _log.info("message posted", extra=_ids(message) | {"version": face.version, "ts": ts})
             case _:
@@ -171,7 +168,7 @@ class Delivery:
         match outcome:
             case Sent():
                 self._reports.fine(message.channel)
-                telling.shown(self._database, message, face.version, message.channel_id, message.ts)
+                telling.shown(self._database, message, face.version, message.channel_id, message.ts, pause=face.pause)
                 _log.info("message edited", extra=_ids(message) | {"version": face.version})
             case Rejected(trouble=Trouble.GONE, error=error):
                 self._replace_or_forget(message, face, error)

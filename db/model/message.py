@@ -19,6 +19,7 @@ class MessageKind(StrEnum):
 
     CARD = "card"  # the face of an incident
     TEST = "test"  # "your Test button works"
+    DIGEST = "digest"  # one message for many incidents
 
 
 class Step(StrEnum):
@@ -68,3 +69,8 @@ def next_key(message_id: int, lost_ts: str) -> str:
 def test_key(delivery_id: int, index: int) -> str:
     """The key of the message for a Test button."""
     return str(uuid.uuid5(_NAMESPACE, f"test:{delivery_id}:{index}"))
+
+
+def digest_key(digest_id: int) -> str:
+    """The key of the message of a digest."""
+    return str(uuid.uuid5(_NAMESPACE, f"digest:{digest_id}"))

@@ -17,6 +17,7 @@ from db.model.incident import Severity
 from db.model.pulling import Pulling, read_pulling
 from db.model.sections import Matcher, PolicyError, Section, Sections
 from db.model.stale import STALE_AFTER
+from db.model.storm import GroupRule, StormPolicy, read_groups, read_storm
 
 _WORDS: Mapping[Severity, tuple[str, ...]] = {
     Severity.CRITICAL: ("critical", "crit", "emergency", "fatal", "disaster", "page", "sev1", "p1"),
@@ -76,6 +77,8 @@ class Policy:
     stale_after: timedelta = STALE_AFTER  # an open incident that is silent for so long is marked; 0: never
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
+    storm: StormPolicy = field(default_factory=StormPolicy)
+    groups: tuple[GroupRule, ...] = ()
 
     def severity(self, labels: Mapping[str, str]) -> Severity:
         """The normalised severity of an alert."""
@@ -138,7 +141,7 @@ def _read(file: Sections) -> Policy:
         file.data,
         {
             *("incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people"),
-            *("reconcile", "blind"),
+            *("reconcile", "blind", "storm", "groups"),
         },
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after"})
@@ -163,6 +166,8 @@ def _read(file: Sections) -> Policy:
         stale_after=incidents.duration("stale_after", default.stale_after),
         pulling=read_pulling(file),
         may_act=frozenset(people.texts("may_act", ())),
+        storm=read_storm(file),
+        groups=read_groups(file),
     )
     if file.problems:
         raise PolicyError(file.problems)

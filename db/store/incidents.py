@@ -136,6 +136,16 @@ def update_each(tx: Transaction, changes: Sequence[tuple[Incident, int, int]]) -
     tx.update_each(query("incidents", "update"), rows)
 
 
+def change_many(tx: Transaction, after: Sequence[Incident], by: Actor, at: datetime) -> int:
+    """Write that `by` acknowledged or resolved all of these at `at`, in one statement; how many it changed."""
+    if not after:
+        return 0
+    values = {"ids": [incident.incident_id for incident in after], "by": _actor(by), "at": at}
+    if after[0].status is Status.ACKNOWLEDGED:
+        return tx.execute(query("incidents", "acknowledge_many"), values)
+    return tx.execute(query("incidents", "resolve_many"), values)
+
+
 def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:
     """The first incidents of a filter, the worst first, then the newest."""
     return [_incident(row) for row in tx.rows(query("incidents", "search"), _filter(wanted) | {"limit": limit})]

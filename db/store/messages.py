@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import IncidentId
-from db.model.incident import Incident
+from db.model.incident import Incident, Severity
 from db.model.message import Message, MessageKind, card_key, next_key
 from db.queries import query
 
@@ -59,16 +59,24 @@ def want_test(tx: Transaction, post_key: str, channel: str, content: Mapping[str
 
 
 def claim(
-    tx: Transaction, worker: str, *, busy: Sequence[str], may_edit: bool, lease_seconds: float, settle_seconds: float
-) -> Message | None:
+    tx: Transaction, worker: str, *, busy: Sequence[str], may_edit: bool, lease_seconds: float, settle_seconds: float,
+    stormy: Sequence[str] = (), own_card: Collection[Severity] = (),
+) -> Message | None:  # fmt: skip
     """Take the most urgent message that is behind and due, for `lease_seconds`.
 
-    No first post in a `busy` channel; no edit unless `may_edit`; a post whose outcome is unclear only after
+    No first post in a `busy` channel, in a `stormy` one only cards of `own_card` severities; no edit unless
+    `may_edit`; a post whose outcome is unclear only after
     `settle_seconds`, so that Slack's history shows it by then.
     """
     row = tx.row(
         query("messages", "candidates"),
-        {"busy": list(busy) or [""], "may_edit": int(may_edit), "settle": settle_seconds},
+        {
+            "busy": list(busy) or [""],
+            "stormy": list(stormy) or [""],
+            "own": [int(severity.rank) for severity in own_card] or [255],
+            "may_edit": int(may_edit),
+            "settle": settle_seconds,
+        },
     )
     if row is None:
         return None

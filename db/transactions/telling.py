@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from db.database import Database
+from db.database import Database, Transaction
+from db.model.incident import Severity
 from db.model.message import Message
-from db.store import messages
+from db.store import digests, messages
 
 LEASE_SECONDS = 20.0
 """How long a worker has a message; longer than the longest Slack call, so that nobody else works on it meanwhile."""
@@ -28,13 +29,20 @@ def claim(
     may_edit: bool = True,
     lease_seconds: float = LEASE_SECONDS,
     settle_seconds: float = SETTLE_SECONDS,
+    own_card: Collection[Severity] = (Severity.CRITICAL,),
 ) -> Message | None:
-    """Take the most urgent message that is behind and due; None when there is none."""
-    return database.transact(
-        lambda tx: messages.claim(
-            tx, worker, busy=busy, may_edit=may_edit, lease_seconds=lease_seconds, settle_seconds=settle_seconds
-        )
-    )
+    """Take the most urgent message that is behind and due; None when there is none.
+
+    While a channel has a storm, only incidents of the severities `own_card` get a card there.
+    """
+
+    def work(tx: Transaction) -> Message | None:
+        return messages.claim(
+            tx, worker, busy=busy, may_edit=may_edit, lease_seconds=lease_seconds, settle_seconds=settle_seconds,
+            stormy=digests.stormy(tx), own_card=own_card,
+        )  # fmt: skip
+
+    return database.transact(work)
 
 
 def shown(

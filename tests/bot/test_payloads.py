@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.blocks import card, resolve
-from bot.blocks.identifiers import ClickAction
+from bot.blocks.digest import digest_message
+from bot.blocks.identifiers import ClickAction, encode_digest
 from bot.grammar import (
     Change,
     Command,
@@ -29,6 +30,7 @@ from bot.payloads import (
     UnreadablePayload,
     read_click,
     read_command,
+    read_digest_click,
     read_submission,
 )
 from bot.text import ENGLISH
@@ -36,6 +38,7 @@ from db.model.identity import IncidentId
 from db.model.incident import Filter, Severity, Status
 from db.model.lifecycle import Action, Notes
 from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE
+from tests.bot.blocks.test_digest import overview
 
 ID = IncidentId("INC-20261121001600-0123456789abcdef")
 OPEN = (Status.ACTIVE, Status.ACKNOWLEDGED)
@@ -135,6 +138,35 @@ def test_a_strange_click_is_refused_with_its_place(change: Any, path: str) -> No
         read_click(body)
     assert refused.value.path == path
     assert refused.value.reason
+
+
+def test_a_button_of_our_own_digest_is_read() -> None:
+    storm = overview()
+    for block in digest_message(storm, ENGLISH, ()).blocks:
+        for element in block["elements"] if block["type"] == "actions" else []:  # type: ignore[attr-defined]
+            click = read_digest_click(pressed(element, ephemeral=True))
+            assert encode_digest(click.value) == element["value"]
+            assert element["action_id"].startswith(click.value.action.action_id)
+            assert (click.user_id, click.ephemeral) == ("U0ANN", True)
+            assert click.response_url == "https://hooks.slack.example/actions/1"
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"type": "view_submission"}, "type"),
+        ({"actions": []}, "actions"),
+        ({"actions": [{"value": "v1:acknowledge:INC-1:1"}]}, "actions[0].value"),
+        ({"actions": [{"value": "d1:explode:1:all:0"}]}, "actions[0].value"),
+        ({"actions": [{}]}, "actions[0].value"),
+        ({"user": {}}, "user.id"),
+    ],
+)
+def test_a_strange_click_on_a_digest_is_refused_with_its_place(change: dict[str, Any], path: str) -> None:
+    body = pressed({"value": "d1:show:1:all:0"}) | change
+    with pytest.raises(UnreadablePayload) as refused:
+        read_digest_click(body)
+    assert refused.value.path == path
 
 
 # -- submissions -------------------------------------------------------------------------------------------------------

@@ -294,7 +294,9 @@ def test_migration_files_are_numbered_and_safe_to_repeat() -> None:
             safe = ("CREATE TABLE IF NOT EXISTS", "DROP TRIGGER IF EXISTS", "CREATE TRIGGER", "SET SESSION ", "UPDATE ")
             # an ALTER TABLE that does one thing is passed over when that is done already
             one_thing = re.match(
-                r"ALTER TABLE \w+ (ADD COLUMN|ADD INDEX|ADD KEY|ADD CONSTRAINT|DROP FOREIGN KEY|DROP KEY) ", code
+                r"ALTER TABLE \w+\s+"
+                r"(ADD COLUMN|MODIFY COLUMN|ADD INDEX|ADD KEY|ADD CONSTRAINT|DROP FOREIGN KEY|DROP KEY) ",
+                code,
             )
             assert code.startswith(safe) or one_thing, code
 
@@ -446,3 +448,17 @@ def test_removing_a_delivery_keeps_its_alerts(database: Database, db_url: DbUrl)
     with root(db_url) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM deliveries")
     assert ask(database, "SELECT delivery_id FROM grafana_alerts") == [{"delivery_id": None}]
+
+
+def test_an_alter_that_was_done_already_is_passed_over_and_another_error_is_not(empty: Database) -> None:
+    def step(*statements: str) -> Migration:
+        return Migration(1, "of_a_test", statements, "0" * 64)
+
+    table = "CREATE TABLE IF NOT EXISTS t (a INT, KEY idx_a (a))"
+    done = "-- A column.\nALTER TABLE t ADD COLUMN a INT"
+    key, gone = "ALTER TABLE t ADD KEY idx_a (a)", "ALTER TABLE t DROP COLUMN never_there"
+    assert migrate(empty, [step(table, done, key, gone)]).problem == ""
+    for wrong in ("ALTER TABLE t ADD COLUMN", "ALTER TABLE t ADD KEY idx_b (never_there)", "CREATE TABLE t (a INT)"):
+        empty.transact(lambda tx: tx.execute(sql("DELETE FROM schema_migrations")))
+        with pytest.raises((pymysql.err.MySQLError, RecordError)):
+            migrate(empty, [step(table, wrong)], patience_seconds=1)

@@ -24,6 +24,9 @@ from tests.servers.slack import SIGNING_SECRET, TOKEN, SandboxSlack, ThreadedSer
 WEBHOOK_TOKEN = "token-of-the-tests"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
+CALM = Path(__file__).with_name("calm.toml")
+"""The policy of stories that are not about storms: every incident has its card, however many there are."""
+
 
 def environment(url: DbUrl, slack: SandboxSlack, port: int, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The settings of the program under test."""
@@ -37,6 +40,7 @@ def environment(url: DbUrl, slack: SandboxSlack, port: int, more: Mapping[str, s
         "SLACK_API_URL": slack.api_url,
         "WEBHOOK_TOKEN": WEBHOOK_TOKEN,
         "LOG_FORMAT": "json",
+        "OBSERVER_CONFIG": str(CALM),
         **(more or {}),
     }
 
@@ -100,6 +104,12 @@ class ObserverProcess:
             )  # fmt: skip
         if wait:
             wait_until(self.ready, f"the program to be ready (its log: {self.log})", seconds=30)
+
+    @property
+    def pid(self) -> int:
+        """Of the program."""
+        assert self._process is not None, "it was not started"
+        return self._process.pid
 
     def ready(self) -> bool:
         """Whether it answers and can work."""

@@ -140,3 +140,17 @@ WHERE status IN %(statuses)s
   AND (%(cluster)s = '' OR cluster = %(cluster)s)
   AND (%(namespace)s = '' OR namespace = %(namespace)s)
   AND (%(service)s = '' OR service = %(service)s)
+
+-- name: acknowledge_many
+-- Open incidents that one click acknowledged; their keys are locked, so none of them changed meanwhile.
+UPDATE incidents
+SET status = 'acknowledged', owner = %(by)s, acknowledged_time = %(at)s,
+    last_change = 'acknowledged', last_change_at = %(at)s, last_change_by = %(by)s, version = version + 1
+WHERE incident_id IN %(ids)s AND status = 'active'
+
+-- name: resolve_many
+-- Open incidents that one click resolved; their keys are locked, so none of them changed meanwhile.
+UPDATE incidents
+SET status = 'resolved', resolved_time = %(at)s, resolved_by = %(by)s,
+    last_change = 'resolved', last_change_at = %(at)s, last_change_by = %(by)s, version = version + 1
+WHERE incident_id IN %(ids)s AND status <> 'resolved'

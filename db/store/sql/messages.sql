@@ -18,11 +18,15 @@ JOIN ({rows}) AS new ON new.number = incidents.number
 SET slack_messages.wanted_version = GREATEST(slack_messages.wanted_version, new.version)
 
 -- name: candidates
--- Messages that are behind and due, the worst first; a row that another worker holds is passed over.
+-- Messages that are behind and due, the worst first; a row that another worker holds is passed over. In a channel with a
+-- storm only incidents of some severities get a card.
 SELECT * FROM slack_messages
 WHERE behind = 1 AND due_at <= UTC_TIMESTAMP(6)
   AND (
-    (ts IS NULL AND posting_since IS NULL AND channel NOT IN %(busy)s)
+    (
+      ts IS NULL AND posting_since IS NULL AND held_by IS NULL AND channel NOT IN %(busy)s
+      AND (kind <> 'card' OR priority IN %(own)s OR channel NOT IN %(stormy)s)
+    )
     OR (ts IS NULL AND posting_since <= UTC_TIMESTAMP(6) - INTERVAL %(settle)s SECOND)
     OR (ts IS NOT NULL AND %(may_edit)s)
   )
@@ -74,8 +78,8 @@ SET shown_version = GREATEST(shown_version, %(version)s), claimed_by = NULL, las
 WHERE message_id = %(message_id)s
 
 -- name: backlog
--- How many messages are behind, and since when the oldest of them waits.
-SELECT COUNT(*) AS behind, MIN(created_at) AS oldest FROM slack_messages WHERE behind = 1
+-- How many messages are behind, and since when the oldest of them waits; what a digest shows instead does not wait.
+SELECT COUNT(*) AS behind, MIN(created_at) AS oldest FROM slack_messages WHERE behind = 1 AND held_by IS NULL
 
 -- name: learn
 -- Keep something Slack told us.

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.blocks.identifiers import PREFIX, ButtonValue, ClickAction, UnreadableValue, decode, encode
+from bot.blocks.identifiers import (
+    PREFIX,
+    ButtonValue,
+    ClickAction,
+    DigestAction,
+    DigestValue,
+    UnreadableValue,
+    decode,
+    decode_digest,
+    encode,
+    encode_digest,
+)
 from db.model.identity import IncidentId
 from db.model.lifecycle import Action
 
@@ -65,3 +76,33 @@ def _parts(value: ButtonValue) -> tuple[ClickAction, IncidentId, int]:
 
 def test_every_change_a_person_can_make_has_a_button() -> None:
     assert {action.change for action in ClickAction} == {*Action, None}
+
+
+def test_the_first_form_of_a_digests_value_is_readable_for_ever() -> None:
+    assert decode_digest("d1:acknowledge:17:0123456789ab:0") == DigestValue(
+        DigestAction.ACKNOWLEDGE, 17, "0123456789ab", 0
+    )
+    assert decode_digest("d1:show:17:groups:30") == DigestValue(DigestAction.SHOW, 17, "groups", 30)
+    assert [action.action_id for action in DigestAction] == [
+        "incident_digest_acknowledge",
+        "incident_digest_resolve",
+        "incident_digest_show",
+    ]
+
+
+@given(
+    action=st.sampled_from(DigestAction),
+    digest=st.integers(0, 10**18 - 1),
+    group=st.from_regex(r"\A[a-z0-9]{1,32}\Z"),
+    offset=st.integers(0, 10**9 - 1),
+)
+def test_what_a_digests_button_says_is_read_back(action: DigestAction, digest: int, group: str, offset: int) -> None:
+    value = DigestValue(action, digest, group, offset)
+    assert decode_digest(encode_digest(value)) == value
+    assert len(encode_digest(value)) <= 150
+
+
+@given(text=st.one_of(st.text(), st.from_regex(r"d1:[a-z]*:[0-9]*:[a-z0-9]*:[0-9]*")))
+def test_a_digests_value_of_another_form_is_refused_and_nothing_else(text: str) -> None:
+    with suppress(UnreadableValue):
+        assert isinstance(decode_digest(text), DigestValue)

@@ -1,0 +1,120 @@
+"""One click for many incidents: acknowledge or resolve the members of a digest's group, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from db.database import Database, Transaction
+from db.errors import Conflict
+from db.model.identity import Actor, IncidentId
+from db.model.incident import Event, Incident, Status
+from db.model.lifecycle import Action, Already, Changed, transition
+from db.model.policy import Policy
+from db.model.storm import EVERYTHING, Digest, Group, grouped, whole
+from db.store import digests, incidents, messages, timeline
+
+CHUNK = 100
+"""Incidents changed in one transaction: their keys are locked for some ten milliseconds."""
+
+REASON = "bulk"
+"""In the timeline: the person acted on a whole group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a button meant when it was pressed: who joins later is not touched by it."""
+
+    digest: Digest
+    group: Group
+    members: tuple[IncidentId, ...]  # the most urgent first
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of the incidents so far."""
+
+    changed: int = 0
+    already: Mapping[Actor | None, int] = field(default_factory=dict)  # by whom, and how many
+    resolved: int = 0  # to be acknowledged, and resolved already
+    refused: bool = False  # the person may not; nothing was changed
+
+    def and_then(self, other: Result) -> Result:
+        """Both together."""
+        return Result(
+            changed=self.changed + other.changed,
+            already=dict(Counter(self.already) + Counter(other.already)),
+            resolved=self.resolved + other.resolved,
+            refused=self.refused or other.refused,
+        )
+
+
+def select(database: Database, digest_id: int, group_key: str) -> Selection | None:
+    """The members of a group as it is now; None when there is no such digest or group."""
+
+    def work(tx: Transaction) -> Selection | None:
+        digest = digests.by_id(tx, digest_id)
+        if digest is None:
+            return None
+        tallies, _ = digests.tallies(tx, digest_id)
+        groups = [whole(tallies)] if group_key == EVERYTHING else grouped(tallies)
+        group = next((one for one in groups if one.key == group_key), None)
+        if group is None:
+            return None
+        place = None if group_key == EVERYTHING else (group.service, group.cluster)
+        return Selection(digest, group, tuple(digests.members(tx, digest_id, place)))
+
+    return database.transact(work, idempotent=True)
+
+
+def change(
+    database: Database,
+    ids: Sequence[IncidentId],
+    action: Action,
+    actor: Actor,
+    now: datetime,
+    *,
+    policy: Policy,
+    digest_id: int,
+) -> Result:
+    """Acknowledge or resolve these incidents, at most `CHUNK` of them, in one transaction.
+
+    Safe to repeat: what this click (of `actor` at `now`) changed already counts as changed. Raises the errors of
+    `db.errors`; then none of these is changed.
+    """
+    if not policy.may(actor.id):
+        return Result(refused=True)
+    if len(ids) > CHUNK:
+        raise ValueError(f"at most {CHUNK} incidents are changed at once")
+
+    def work(tx: Transaction) -> Result:
+        incidents.lock_keys(tx, [incident.key for incident in incidents.by_ids(tx, ids).values()])
+        changed: list[Incident] = []
+        events: list[Event] = []
+        already: Counter[Actor | None] = Counter()
+        resolved = again = 0
+        for incident in incidents.by_ids(tx, ids).values():
+            outcome = transition(incident, action, actor, now)
+            if isinstance(outcome, Changed):
+                changed.append(outcome.incident)
+                events.append(replace(outcome.event, reason=REASON, details={"digest": digest_id}))
+            elif isinstance(outcome, Already) and (outcome.by, outcome.at) == (actor, now):
+                again += 1  # by this very click, in a run whose COMMIT got no answer
+            elif isinstance(outcome, Already):
+                already[outcome.by] += 1
+            elif incident.status is Status.RESOLVED:
+                resolved += 1
+        if incidents.change_many(tx, changed, actor, now) != len(changed):
+            raise Conflict("incidents changed although their keys are locked")
+        timeline.append(tx, events)
+        messages.want_cards(tx, [_with_channel(incident, policy) for incident in changed], now)
+        return Result(len(changed) + again, dict(already), resolved)
+
+    return database.transact(work, idempotent=True)
+
+
+def _with_channel(incident: Incident, policy: Policy) -> Incident:
+    """An incident recorded before a default channel was configured gets its card there."""
+    return incident if incident.channel else replace(incident, channel=policy.default_channel)
