@@ -104,6 +104,7 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
         assert getattr(policy, name) == getattr(default, name)
     assert policy.heartbeats == default.heartbeats
     assert policy.pulling == default.pulling
+    assert policy.retention == default.retention
     assert len(policy.routes) == 2
 
 

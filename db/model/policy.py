@@ -13,6 +13,7 @@ from typing import Any
 
 from db.model.incident import Severity
 from db.model.pulling import Pulling, read_pulling
+from db.model.retention import Retention, read_retention
 from db.model.sections import Matcher, PolicyError, Section, Sections
 
 _WORDS: Mapping[Severity, tuple[str, ...]] = {
@@ -70,6 +71,7 @@ class Policy:
     titles: tuple[Rule, ...] = ()
     heartbeats: tuple[Matcher, ...] = (Matcher((("alertname", re.compile("Watchdog")),)),)
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
+    retention: Retention = field(default_factory=Retention)
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
 
     def severity(self, labels: Mapping[str, str]) -> Severity:
@@ -122,7 +124,10 @@ def _read(file: Sections) -> Policy:
     file.known(
         "",
         file.data,
-        {"incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile"},
+        {
+            "incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile",
+            "retention",
+        },  # fmt: skip
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
@@ -143,6 +148,7 @@ def _read(file: Sections) -> Policy:
         titles=_rules(file, "titles", "title"),
         heartbeats=_heartbeats(file, default.heartbeats),
         pulling=read_pulling(file),
+        retention=read_retention(file),
         may_act=frozenset(people.texts("may_act", ())),
     )
     if file.problems:

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from db.database import Database, Transaction
-from db.errors import Conflict, SchemaError
+from db.errors import Conflict, RecordError, SchemaError
 from db.migrate import Migration, SchemaState, migrate, migrations, schema_state
 from tests.db.builders import a_pool, an_alert, ask, check_record, deliver, key_of, sql
 from tests.servers.database import CHECKOUT, DbUrl
@@ -396,3 +396,27 @@ def test_removing_a_delivery_keeps_its_alerts(database: Database, db_url: DbUrl)
     with root(db_url) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM deliveries")
     assert ask(database, "SELECT delivery_id FROM grafana_alerts") == [{"delivery_id": None}]
+
+
+def test_a_column_that_an_earlier_run_added_is_no_obstacle(empty: Database) -> None:
+    """MySQL has no ADD COLUMN IF NOT EXISTS: a file that died after an ALTER TABLE runs again whole."""
+    migrate(empty)
+    statements = (
+        "CREATE TABLE IF NOT EXISTS more (a INT, KEY gone (a))",
+        "-- why\nALTER TABLE more ADD COLUMN b INT",
+        "ALTER TABLE more ADD INDEX idx_b (b)",
+        "ALTER TABLE more DROP INDEX gone",
+    )
+    died = Migration(latest() + 1, "more", (*statements, "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'dead'"), "x" * 64)
+    with pytest.raises(pymysql.MySQLError, match="dead"):
+        migrate(empty, [*migrations(), died])
+    assert migrate(empty, [*migrations(), replace(died, statements=statements)]).problem == ""
+    assert ask(empty, "SELECT a, b FROM more") == []
+
+
+def test_only_what_is_there_already_is_passed_over(empty: Database) -> None:
+    migrate(empty)
+    for statement in ("ALTER TABLE nowhere ADD COLUMN b INT", "CREATE TABLE incidents (a INT)"):
+        more = Migration(latest() + 1, "more", (statement,), "x" * 64)
+        with pytest.raises((pymysql.MySQLError, RecordError)):
+            migrate(empty, [*migrations(), more], patience_seconds=0)
