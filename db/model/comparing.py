@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from db.model.identity import ActorKind
 from db.model.incident import Event, Incident
+from db.model.past import OF_DELIVERIES
 
 FIELDS = (
     "key", "parts", "status", "severity", "title", "start_time", "first_seen_at", "last_seen_at", "alert_count",
@@ -24,4 +25,4 @@ def differences(old: Incident, old_events: Sequence[Event], new: Incident, new_e
 
 
 def _told(events: Sequence[Event]) -> list[Event]:
-    return [event for event in events if event.actor.kind is not ActorKind.OBSERVER]
+    return [event for event in events if event.actor.kind is not ActorKind.OBSERVER or event.kind in OF_DELIVERIES]

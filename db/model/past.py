@@ -27,6 +27,15 @@ _ACTIONS = {
 }
 
 
+OF_DELIVERIES = frozenset(
+    {
+        EventKind.OPENED, EventKind.JOINED, EventKind.PARTLY_RESOLVED, EventKind.SEVERITY_RAISED, EventKind.BLIND,
+        EventKind.SIGHT_RESTORED, EventKind.RESOLVED, EventKind.REOPENED, EventKind.TRUNCATED,
+    }
+)  # fmt: skip
+"""Lines that a delivery leaves, also one that Observer made; other lines of Observer's are of rules like repairs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A stored delivery without its bytes."""
@@ -82,7 +91,7 @@ class Doings:
 
     def add(self, event: PastEvent) -> None:
         """Take the next line in, in the order of their numbers."""
-        if event.actor.kind is ActorKind.SOURCE:
+        if event.actor.kind is not ActorKind.PERSON and any(kind.value == event.kind for kind in OF_DELIVERIES):
             line = (event.incident_id, event.at)
             for number in self._waiting.pop(event.key, ()):
                 self.lines_after[number] = line

@@ -125,9 +125,17 @@ def _read(file: Sections) -> Policy:
         "",
         file.data,
         {
-            "incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile",
+            "incidents",
+            "labels",
+            "severity",
+            "routes",
+            "categories",
+            "titles",
+            "heartbeats",
+            "people",
+            "reconcile",
             "retention",
-        },  # fmt: skip
+        },
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})

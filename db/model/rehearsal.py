@@ -37,8 +37,9 @@ class Rehearsal:
         targets += [(keyed, self._home(keyed, now)) for keyed in ordered.blind]
         known = self._known({key for _, key in targets}, {keyed.alert.fingerprint for keyed, _ in targets})
         decided = grouping.plan(
-            targets, known, self._policy, now, source_name=reading.source, truncated=reading.truncated
-        )
+            targets, known, self._policy, now, source_name=reading.source, truncated=reading.truncated,
+            origin=reading.origin, found_by=reading.found_by,
+        )  # fmt: skip
         self._carry_out(decided)
         return decided
 

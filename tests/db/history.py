@@ -77,7 +77,7 @@ def _request(
         service = dice.randrange(services)
         ends = now if dice.random() < 0.4 else None
         body = bodies.grafana(_blind(service % 5, service, now, ends))
-    elif chance < 0.07:
+    elif chance < 0.08:
         body, content_type = write_finding(_finding(dice, now)), CONTENT_TYPE
     elif chance < 0.17:
         source = "alertmanager"
@@ -153,7 +153,7 @@ def _finding(dice: random.Random, now: datetime) -> Reading:
         ends_at=None,
         summary="A heartbeat stopped",
     )
-    return Reading(source="alertmanager", alerts=(alert,))
+    return Reading(source="alertmanager", alerts=(alert,), found_by="found_by_reconciliation")
 
 
 def _alertmanager(dice: random.Random, now: datetime, name: str, severity: str, labels: dict[str, str]) -> bytes:
