@@ -42,7 +42,7 @@ class Context:
         env = Env(values)
         settings = DatabaseSettings.from_env(env)
         if prefix:
-            raise_with(prefix, env)
+            _raise_with(prefix, env)
         env.finish()
         return settings
 
@@ -73,7 +73,7 @@ class Context:
         print(text, file=sys.stderr, flush=True)
 
 
-def raise_with(prefix: str, env: Env) -> None:
+def _raise_with(prefix: str, env: Env) -> None:
     """Raise `SettingsError` whose sentences name the settings with their prefix."""
     if env.problems:
         raise SettingsError([prefix + problem.replace("of DB_", f"of {prefix}DB_") for problem in env.problems])

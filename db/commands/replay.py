@@ -48,6 +48,8 @@ def _into(arguments: argparse.Namespace, context: Context) -> int:
     if (target.host, target.port, target.name) == (source.host, source.port, source.name):
         raise CommandError("REPLAY_DB_* names the database that is to be read; it needs an empty one.")
     policy = context.policy(arguments.policy)
+    if not policy.default_channel:
+        raise CommandError("SLACK_CHANNEL is not set: give it as the program has it, or cards would hang nowhere.")
     with context.record() as old, context.open(target) as new:
         migrate(new)
         rate = _Rate(context)

@@ -26,6 +26,11 @@ def suspects(tx: Transaction, name: str, after: int | str, upto: int | str, minu
     ]
 
 
+def has_lost_alerts(tx: Transaction) -> bool:
+    """Whether retention has removed alerts."""
+    return tx.row(query("checks", "lost_alerts")) is not None
+
+
 def lock(tx: Transaction, key: str) -> None:
     """Wait until nobody changes the incidents of a key, and let nobody begin to."""
     tx.rows(query("checks", "lock"), {"key": key})

@@ -35,9 +35,7 @@ def window(database: Database, space: Space, after: int | str) -> tuple[int | st
 
 def look(database: Database, check: Check, after: int | str, upto: int | str, minutes: int) -> list[Suspect]:
     """What seems to break a promise in a window."""
-    return database.transact(
-        partial(checks.suspects, name=check.name, after=after, upto=upto, minutes=minutes), idempotent=True
-    )
+    return database.transact(lambda tx: _suspects(tx, check, after, upto, minutes), idempotent=True)
 
 
 def look_again(
@@ -53,7 +51,7 @@ def look_again(
     def work(tx: Transaction, *, locked: bool) -> Suspect | None:
         if locked and suspect.key:
             checks.lock(tx, suspect.key)
-        return _same(checks.suspects(tx, check.name, first, last, minutes), suspect)
+        return _same(_suspects(tx, check, first, last, minutes), suspect)
 
     try:
         return database.transact(partial(work, locked=True), idempotent=True, patience_seconds=5)
@@ -77,14 +75,14 @@ def repair(
             incidents.lock_keys(tx, [IncidentKey(suspect.key)])
             if check.name == "key_rows":
                 return True  # locking a key makes its row
-        seen = _same(checks.suspects(tx, check.name, first, last, minutes), suspect)
+        seen = _same(_suspects(tx, check, first, last, minutes), suspect)
         if seen is None:
             return False
         _put_right(tx, check, seen, now)
         if check.is_visible:
             _tell(tx, check, seen, now)
         checks.tell_now(tx, seen.name)
-        if _same(checks.suspects(tx, check.name, first, last, minutes), suspect) is not None:
+        if _same(_suspects(tx, check, first, last, minutes), suspect) is not None:
             raise _NoHelp
         return True
 
@@ -131,6 +129,13 @@ def wrong_bodies(database: Database, some: Sequence[tuple[int, int]]) -> tuple[i
                 wrong.append(f"delivery {number}: {problem}")
         first = last
     return looked, wrong
+
+
+def _suspects(tx: Transaction, check: Check, after: int | str, upto: int | str, minutes: int) -> list[Suspect]:
+    found = checks.suspects(tx, check.name, after, upto, minutes)
+    if found and check.name == "delivery_alerts" and checks.has_lost_alerts(tx):
+        found = [one for one in found if int(one.found) > int(one.expected)]  # alerts that are gone are no finding
+    return found
 
 
 class _NoHelp(Exception):

@@ -123,6 +123,9 @@ def test_what_is_wrong_is_named(db_url: DbUrl, empty_url: DbUrl, tmp_path: Path)
         found, _, errors = run(db_url, *arguments)
         assert found == code, errors
         assert text in errors
+    target = {f"REPLAY_{name}": value for name, value in empty_url.env().items()}
+    code, _, errors = run(db_url, "replay", "--into", **target)
+    assert (code, errors[:26]) == (1, "SLACK_CHANNEL is not set: ")
     same = {f"REPLAY_{name}": value for name, value in db_url.env().items()}
     code, _, errors = run(db_url, "replay", "--into", **same)
     assert (code, errors) == (1, "REPLAY_DB_* names the database that is to be read; it needs an empty one.\n")
