@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -107,8 +107,7 @@ def regroup(pairs: Pairs, recorded: Mapping[IncidentId, Side], instead: Mapping[
         elif len(some) == 1:
             found.split.append(_group(some, others, _why_split(others)))
         else:
-            whys = dict.fromkeys((_why_merged(some), _why_split(others)))
-            found.regrouped.append(_group(some, others, "; ".join(whys)))
+            found.regrouped.append(_group(some, others, _why_regrouped(some, others)))
     found.not_read = sum(name not in met for name in recorded)
     return found
 
@@ -148,24 +147,35 @@ def _when(side: Side) -> tuple[datetime, IncidentId]:
 
 def _why_merged(some: list[Side]) -> str:
     parts = _differing(some)
-    if parts:
-        return f"the key no longer tells apart {parts}"
-    return _gap(some, "what fired again belongs to the incident before it")
+    return f"{_NO_LONGER} {parts}" if parts else _gap(some, "what fired again belongs to the incident before it")
 
 
 def _why_split(others: list[Side]) -> str:
     parts = _differing(others)
-    if parts:
-        return f"the key now tells apart {parts}"
-    return _gap(others, "what fired again is an incident of its own")
+    return f"{_NOW} {parts}" if parts else _gap(others, "what fired again is an incident of its own")
 
 
-def _differing(some: list[Side]) -> str:
-    """`phase (dev, prod) and service (a, b)`: the parts of the key that are not the same in all of them."""
+def _why_regrouped(some: list[Side], others: list[Side]) -> str:
+    """A part that tells the old ones apart as it tells the new ones apart is not the reason."""
+    found = [
+        f"{text} {parts}"
+        for text, parts in ((_NO_LONGER, _differing(some, others)), (_NOW, _differing(others, some)))
+        if parts
+    ]
+    return "; ".join(found) or _gap([*some, *others], "what fired again belongs elsewhere")
+
+
+_NO_LONGER = "the key no longer tells apart"
+_NOW = "the key now tells apart"
+
+
+def _differing(some: list[Side], others: Sequence[Side] = ()) -> str:
+    """`phase (dev, prod) and service (a, b)`: the parts of the key that are not the same in all of them, without those
+    that are as manifold in the others."""
     texts = []
     for name in _PARTS:
         values = sorted({getattr(side.parts, name) for side in some})
-        if len(values) > 1:
+        if len(values) > 1 and values != sorted({getattr(side.parts, name) for side in others}):
             named = [value or "none" for value in values[:_MOST_NAMED]] + ["..."] * (len(values) > _MOST_NAMED)
             texts.append(f"{name} ({', '.join(named)})")
     return " and ".join(texts)
@@ -174,7 +184,7 @@ def _differing(some: list[Side]) -> str:
 def _gap(some: list[Side], text: str) -> str:
     gaps = [
         later.first_seen_at - earlier.resolved_time
-        for earlier, later in pairwise(some)
+        for earlier, later in pairwise(sorted(some, key=_when))
         if earlier.resolved_time is not None and later.first_seen_at >= earlier.resolved_time
     ]
     return f"{text} (windows: {str(min(gaps)).split('.')[0]} after its end)" if gaps else f"{text} (windows)"

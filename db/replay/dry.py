@@ -55,6 +55,7 @@ class DryRun:
         people, _ = past.doings(self._old)
         schedule = Schedule(people)
         lost_alerts = past.has_lost_alerts(self._old)
+        self._report(0, total)
         for page in past.marks(self._old):
             for first in range(0, len(page), 500):
                 some = page[first : first + 500]

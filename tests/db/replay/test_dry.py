@@ -81,6 +81,22 @@ def test_a_longer_window_merges_and_a_shorter_one_splits(database: Database) -> 
     assert shorter.same == 1
 
 
+def test_what_merges_and_splits_at_once_names_only_what_changed(database: Database) -> None:
+    """One webhook's blind alert follows the incident of its rule, which is one of two services."""
+    for service in ("a", "b"):
+        for phase in ("dev", "prod"):
+            webhook(database, 0, bodies.alert(labels={"service": service, "phase": phase}, instance=service))
+    blind = bodies.alert("DatasourceNoData", labels={"rulename": "Checkout", "ref_id": "A"})
+    for name in ("cluster", "namespace", "service", "phase"):
+        del blind["labels"][name]
+    for second in range(2):
+        webhook(database, 5 + second, {**blind, "fingerprint": f"blind-{second}"})
+    found = dry(database, Policy(phase_labels=("environment",))).regrouping
+    groups = [*found.merged, *found.regrouped]
+    assert groups
+    assert {group.why for group in groups} == {"the key no longer tells apart phase (dev, prod)"}
+
+
 def test_titles_and_severities_that_would_be_others_are_named(database: Database) -> None:
     webhook(database, 0, bodies.alert())
     policy = Policy.parse(
