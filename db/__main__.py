@@ -1,46 +1,21 @@
-"""The record's commands: `python -m db migrate` and `python -m db status`."""
+"""The record's commands: `python -m db migrate`, `status`, `check`, `tidy` and `replay`.
+
+This entry point alone joins the record with the readers of bodies, which live with the webhooks.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from datetime import UTC, datetime
 
-from db.database import Database
-from db.env import Env, SettingsError
-from db.errors import RecordError
-from db.migrate import SchemaState, migrate, schema_state
-from db.settings import DatabaseSettings
+from db.commands import cli
+from receiver.sources.stored import read_stored
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 not possible, 2 wrong settings."""
-    parser = argparse.ArgumentParser(prog="python -m db", description="Look after Observer's record.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", help="bring the tables to the version of this program")
-    commands.add_parser("status", help="compare the tables with this program, changing nothing")
-    command = parser.parse_args(arguments).command
-    try:
-        env = Env(os.environ)
-        settings = DatabaseSettings.from_env(env)
-        env.finish()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    database = Database(settings, pool_size=1, statement_seconds=120, lock_seconds=30, patience_seconds=120)
-    try:
-        state = migrate(database) if command == "migrate" else schema_state(database)
-    except RecordError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return _tell(state)
-
-
-def _tell(state: SchemaState) -> int:
-    print(state.problem or f"The schema has version {state.found}, which is the one of this program.")
-    return 1 if state.problem else 0
+    """Run one command; its exit status."""
+    return cli.run(arguments, env=os.environ, clock=lambda: datetime.now(UTC), read=read_stored)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from bot.settings import BotSettings
 from db.database import Database
 from db.env import Env
 from db.errors import RecordError, SchemaError
+from db.housekeeping import Housekeeper
 from db.migrate import migrate, schema_state
 from db.model.alert import Reading
 from db.settings import DatabaseSettings
@@ -99,13 +100,17 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     ]
     for reconciler in reconcilers:
         metrics.expect_source(reconciler.source)
+    keeper = Housekeeper(background, policy.retention, clock)
     bot = build_bot(
         settings.bot,
         interactive=interactive,
         background=background,
         policy=policy,
         clock=clock,
-        chores={f"reconcile-{reconciler.source}": reconciler.turn for reconciler in reconcilers},
+        chores={
+            **{f"reconcile-{reconciler.source}": reconciler.turn for reconciler in reconcilers},
+            **({"retention": keeper.turn} if policy.retention else {}),
+        },
         slack_called=metrics.slack_called,
     )
     health = Health(background, bot.report, _version(), [reconciler.source for reconciler in reconcilers])

@@ -107,6 +107,7 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
     assert (policy.blind, policy.stale_after) == (default.blind, default.stale_after)
     assert policy.storm == default.storm
     assert [rule.name for rule in policy.groups] == ["groups[0]"]
+    assert policy.retention == default.retention
     assert len(policy.routes) == 2
 
 

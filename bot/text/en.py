@@ -148,6 +148,8 @@ class English(Words):
                 return Mrkdwn(f"Reopened by {name}{_because(reason)}")
             case EventKind.NOTED:
                 return Mrkdwn(f"Notes added by {name}")
+            case EventKind.REPAIRED:
+                return Mrkdwn("A number of this incident was wrong in the record, and was put right")
             case EventKind.TRUNCATED:
                 lost = f"{count} {_plural(count, 'alert')}" if count else "Some alerts"
                 return Mrkdwn(f"{lost} cut off by {name} and not received")

@@ -159,6 +159,8 @@ class Korean(Words):
                 return Mrkdwn(f"{by} 다시 열었습니다{_because(reason)}")
             case EventKind.NOTED:
                 return Mrkdwn(f"{by} 메모를 추가했습니다")
+            case EventKind.REPAIRED:
+                return Mrkdwn("기록에 잘못 남아 있던 숫자를 바로잡았습니다")
             case EventKind.TRUNCATED:
                 lost = f"알림 {count}건이" if count else "일부 알림이"
                 return Mrkdwn(f"{lost} 잘려서 받지 못했습니다 ({who.name})")

@@ -34,9 +34,17 @@ class Delivery:
         return hashlib.sha256(self.body).digest()
 
 
+REMOVED = "removed"
+"""The encoding of a body that retention removed: its digest and its length are still known."""
+
+
+class BodyRemoved(ValueError):
+    """Retention removed this body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Bytes as they are stored, and how (`identity` or `zlib`)."""
+    """Bytes as they are stored, and how (`identity`, `zlib` or `removed`)."""
 
     encoding: str
     data: bytes
@@ -52,11 +60,16 @@ def pack(body: bytes) -> Packed:
 
 
 def unpack(packed: Packed) -> bytes:
-    """The bytes as received. Raises `ValueError` for an encoding of a later version."""
+    """The bytes as received. Raises `BodyRemoved`, and `ValueError` for bytes or an encoding that cannot be undone."""
     if packed.encoding == "zlib":
-        return zlib.decompress(packed.data)
+        try:
+            return zlib.decompress(packed.data)
+        except zlib.error as error:
+            raise ValueError(f"the compressed bytes are damaged: {error}") from error
     if packed.encoding == "identity":
         return packed.data
+    if packed.encoding == REMOVED:
+        raise BodyRemoved("retention removed this body")
     raise ValueError(f"unknown body encoding {packed.encoding!r}")
 
 

@@ -145,6 +145,7 @@ class EventKind(StrEnum):
     REOPENED = "reopened"
     NOTED = "noted"  # root cause or action taken added after the fact
     TRUNCATED = "truncated"  # the source cut alerts off
+    REPAIRED = "repaired"  # `python -m db check --repair` made a number of it right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from db.model.blind import Blindness, read_blindness
 from db.model.heartbeat import WATCHDOG, Heartbeat, read_heartbeats
 from db.model.incident import Severity
 from db.model.pulling import Pulling, read_pulling
+from db.model.retention import Retention, read_retention
 from db.model.sections import Matcher, PolicyError, Section, Sections
 from db.model.stale import STALE_AFTER
 from db.model.storm import GroupRule, StormPolicy, read_groups, read_storm
@@ -76,6 +77,7 @@ class Policy:
     blind: Blindness = field(default_factory=Blindness)
     stale_after: timedelta = STALE_AFTER  # an open incident that is silent for so long is marked; 0: never
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
+    retention: Retention = field(default_factory=Retention)
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
     storm: StormPolicy = field(default_factory=StormPolicy)
     groups: tuple[GroupRule, ...] = ()
@@ -141,7 +143,7 @@ def _read(file: Sections) -> Policy:
         file.data,
         {
             *("incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people"),
-            *("reconcile", "blind", "storm", "groups"),
+            *("reconcile", "blind", "storm", "groups", "retention"),
         },
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after"})
@@ -165,6 +167,7 @@ def _read(file: Sections) -> Policy:
         blind=read_blindness(file),
         stale_after=incidents.duration("stale_after", default.stale_after),
         pulling=read_pulling(file),
+        retention=read_retention(file),
         may_act=frozenset(people.texts("may_act", ())),
         storm=read_storm(file),
         groups=read_groups(file),

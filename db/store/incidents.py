@@ -101,6 +101,11 @@ def find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
     return _incident(row) if row else None
 
 
+def page(tx: Transaction, after: int, limit: int) -> list[Incident]:
+    """The next incidents after a number, in the order of their numbers."""
+    return [_incident(row) for row in tx.rows(query("incidents", "page"), {"after": after, "limit": limit})]
+
+
 def insert(tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]) -> None:
     """Add incidents; the record gives them their numbers. `recorded` says how many alerts are recorded with them."""
     rows = [
@@ -240,7 +245,7 @@ def _incident(row: Row) -> Incident:
         start_time=from_time(row["start_time"]),
         first_seen_at=from_time(row["first_seen_at"]),
         last_seen_at=from_time(row["last_seen_at"]),
-        alert_count=int(row["alert_count"]),
+        alert_count=int(row["alert_count"]) + int(row["alerts_removed"]),
         instances_total=int(row["instances_total"]),
         instances_firing=int(row["instances_firing"]),
         blind_firing=int(row["blind_firing"]),

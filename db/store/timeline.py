@@ -22,6 +22,15 @@ def latest(tx: Transaction, incident: IncidentId, limit: int) -> tuple[Event, ..
     return tuple(_event(row) for row in rows)
 
 
+def of_incidents(tx: Transaction, ids: Sequence[IncidentId]) -> dict[IncidentId, list[Event]]:
+    """The whole timelines of these incidents, each from its beginning."""
+    found: dict[IncidentId, list[Event]] = {name: [] for name in ids}
+    for row in tx.rows(query("timeline", "of_incidents"), {"ids": list(ids)}) if ids else ():
+        event = _event(row)
+        found[event.incident_id].append(event)
+    return found
+
+
 def _columns(event: Event) -> dict[str, object]:
     return {
         "incident_id": event.incident_id,

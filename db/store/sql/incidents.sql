@@ -17,6 +17,7 @@ SELECT JSON_OBJECT(
     'service_category', incidents.service_category, 'source', incidents.source, 'channel', incidents.channel,
     'start_time', incidents.start_time, 'first_seen_at', incidents.first_seen_at,
     'last_seen_at', incidents.last_seen_at, 'alert_count', incidents.alert_count,
+    'alerts_removed', incidents.alerts_removed,
     'instances_total', incidents.instances_total, 'instances_firing', incidents.instances_firing,
     'blind_firing', incidents.blind_firing, 'first_values', incidents.first_values,
     'last_values', incidents.last_values, 'links', incidents.links, 'owner', incidents.owner,
@@ -80,6 +81,10 @@ SELECT * FROM incidents WHERE incident_id = %(id)s
 -- name: by_number
 -- The incident people call by this number.
 SELECT * FROM incidents WHERE number = %(number)s
+
+-- name: page
+-- The next incidents in the order of their numbers.
+SELECT * FROM incidents WHERE number > %(after)s ORDER BY number LIMIT %(limit)s
 
 -- name: insert
 -- New incidents.

@@ -6,3 +6,7 @@ VALUES (%(incident_id)s, %(at)s, %(kind)s, %(actor)s, %(from_status)s, %(to_stat
 -- name: latest
 -- The newest lines of a timeline.
 SELECT * FROM incident_timeline WHERE incident_id = %(id)s ORDER BY event_id DESC LIMIT %(limit)s
+
+-- name: of_incidents
+-- The whole timelines of some incidents.
+SELECT * FROM incident_timeline WHERE incident_id IN %(ids)s ORDER BY event_id

@@ -1,0 +1,1 @@
+"""Reads stored deliveries again, through the present rules: into an empty database, or only to see."""

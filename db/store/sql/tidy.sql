@@ -1,0 +1,70 @@
+-- name: newest_before
+-- The newest delivery that is older than a time: where a walk along the numbers of deliveries ends.
+SELECT delivery_id FROM deliveries WHERE received_at < %(before)s ORDER BY received_at DESC, delivery_id DESC LIMIT 1
+
+-- name: deliveries
+-- Deliveries in the order of their numbers, with what still needs them.
+SELECT delivery_id, received_at, body_encoding, body_bytes,
+    EXISTS (SELECT 1 FROM grafana_alerts WHERE grafana_alerts.delivery_id = deliveries.delivery_id) AS is_named,
+    body_encoding <> %(removed)s AND EXISTS (
+        SELECT 1 FROM grafana_alerts JOIN incidents ON incidents.incident_id = grafana_alerts.incident_id
+        WHERE grafana_alerts.delivery_id = deliveries.delivery_id AND incidents.status <> 'resolved'
+    ) AS is_open
+FROM deliveries
+WHERE delivery_id > %(after)s AND delivery_id <= %(upto)s
+ORDER BY delivery_id
+LIMIT %(limit)s
+
+-- name: remove_bodies
+-- The bytes go; the digest, the length and the answer stay.
+UPDATE deliveries SET body = '', body_encoding = %(removed)s WHERE delivery_id IN %(ids)s
+
+-- name: remove_deliveries
+-- Deliveries that no alert names.
+DELETE FROM deliveries WHERE delivery_id IN %(ids)s
+
+-- name: incidents
+-- Incidents in the order of their numbers.
+SELECT number, incident_id, incident_key, status, resolved_time, first_seen_at, alert_count,
+    EXISTS (SELECT 1 FROM incident_timeline WHERE incident_timeline.incident_id = incidents.incident_id) AS has_events
+FROM incidents WHERE number > %(after)s ORDER BY number LIMIT %(limit)s
+
+-- name: lock_free_keys
+-- Those of these keys that no other transaction is working on, taken in order.
+SELECT incident_key FROM incident_keys WHERE incident_key IN %(keys)s ORDER BY incident_key FOR UPDATE SKIP LOCKED
+
+-- name: over
+-- Those of these incidents that are over since before a time.
+SELECT number, incident_id FROM incidents
+WHERE incident_id IN %(ids)s AND status = 'resolved' AND resolved_time < %(before)s
+
+-- name: old_alerts
+-- Alerts of these incidents that are older than a time, the oldest first.
+SELECT alert_id, incident_id FROM grafana_alerts
+WHERE incident_id IN %(ids)s AND received_at < %(before)s ORDER BY alert_id LIMIT %(limit)s
+
+-- name: count_old_alerts
+-- How many alerts of these incidents are older than a time.
+SELECT COUNT(*) AS n FROM grafana_alerts WHERE incident_id IN %(ids)s AND received_at < %(before)s
+
+-- name: remove_alerts
+-- Alerts go; the trigger takes them from the counts of their incidents.
+DELETE FROM grafana_alerts WHERE alert_id IN %(ids)s
+
+-- name: count_removed_alerts
+-- How many alerts of these incidents are gone.
+UPDATE incidents JOIN ({rows}) AS new ON new.number = incidents.number
+SET incidents.alerts_removed = incidents.alerts_removed + new.removed
+
+-- name: count_events
+-- How many lines the timelines of these incidents have.
+SELECT incident_id, COUNT(*) AS n FROM incident_timeline WHERE incident_id IN %(ids)s GROUP BY incident_id
+
+-- name: remove_timelines
+-- The whole timelines of these incidents.
+DELETE FROM incident_timeline WHERE incident_id IN %(ids)s
+
+-- name: count_removed_events
+-- How many lines of the timelines of these incidents are gone.
+UPDATE incidents JOIN ({rows}) AS new ON new.number = incidents.number
+SET incidents.timeline_removed = incidents.timeline_removed + new.removed

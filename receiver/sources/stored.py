@@ -1,0 +1,15 @@
+"""Reads a stored delivery again: which reader its body needs is told by the path it came by."""
+
+from __future__ import annotations
+
+from db.model import finding
+from db.model.alert import Reading
+from receiver.sources import alertmanager
+from receiver.sources.reading import read_alertmanager, read_grafana
+
+
+def read_stored(source: str, content_type: str, body: bytes) -> Reading:
+    """What a stored body says; `source` and `content_type` are as the delivery has them. Raises `Unreadable`."""
+    if content_type == finding.CONTENT_TYPE:
+        return finding.read_finding(body)
+    return read_alertmanager(body) if source == alertmanager.SOURCE else read_grafana(body)
