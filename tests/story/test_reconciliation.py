@@ -281,6 +281,28 @@ def test_a_webhook_that_was_cut_off_is_completed_at_once(
     assert metric(observer.url, 'observer_alerts_total{meaning="truncated",source="alertmanager"}') >= 1
 
 
+def test_several_alertmanagers_count_as_one_and_all_must_agree_on_an_end(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, line: ExitStack
+) -> None:
+    one = ExitStack()
+    first = one.enter_context(alertmanager(tmp_path / "one", "http://127.0.0.1:1"))
+    second = line.enter_context(alertmanager(tmp_path / "two", "http://127.0.0.1:1"))
+    more = {**settings(tmp_path, first), "ALERTMANAGER_URL": f"{first.url}, {second.url}"}
+    line.enter_context(Observer(db_url, slack, more))
+    with one:
+        second.fire("pod-a")
+        wait_until(lambda: incidents(db_url) == [("active", 1, 1)], "what only the second one lists")
+        looks_go_by(db_url, 5)
+        assert incidents(db_url) == [("active", 1, 1)]
+    second.end("pod-a")
+    wait_until(lambda: f"{first.url}: unreachable" in look(db_url)["problem"], "the first to be missed")
+    looks_go_by(db_url, 5)
+    assert incidents(db_url) == [("active", 1, 1)], "the first may know that it fires"
+    port = int(first.url.rpartition(":")[2])
+    line.enter_context(alertmanager(tmp_path / "one", "http://127.0.0.1:1", port=port))
+    wait_until(lambda: incidents(db_url) == [("resolved", 0, 1)], "the end that both agree on", seconds=40)
+
+
 # Grafana, by a stand-in for its side
 
 
