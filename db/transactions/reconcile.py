@@ -59,7 +59,7 @@ def claim(
         assert row is not None  # noqa: S101 - it was just taken
         return Turn(looks.now(tx), row["memory"], int(row["failures"]), looks.senders(tx, source))
 
-    return database.transact(work)
+    return database.transact(work, idempotent=True)
 
 
 def succeeded(database: Database, source: str, worker: str, *, memory: str, pause: float) -> None:

@@ -48,7 +48,7 @@ IDLE_SECONDS = 0.5
 ASK_SECONDS = 5.0
 """Between two questions to the record whether it is our turn, while another replica takes the looks."""
 
-MOST_WAIT_SECONDS = 600.0
+MOST_WAIT_SECONDS = 300.0
 """The longest pause after failures in a row."""
 
 LOOK_SECONDS = 100.0

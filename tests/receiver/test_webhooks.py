@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
+from db.model.finding import CONTENT_TYPE
 from db.server.private import reserved_port
 from receiver.app import Settings, create_app
 from receiver.settings import MAX_BODY_BYTES
@@ -109,6 +110,14 @@ def test_the_first_page_says_what_this_is_and_where_its_parts_are(town: Town) ->
     for entry in said["endpoints"]:
         method, path = entry.split(" ")
         assert httpx.request(method, town.observer.url + path).status_code not in (404, 405)
+
+
+def test_nobody_can_claim_that_a_body_is_a_finding_of_the_program_itself(town: Town) -> None:
+    for said in (CONTENT_TYPE, CONTENT_TYPE.upper(), f"{CONTENT_TYPE}; charset=utf-8", "application/json"):
+        headers = {**BEARER, "Content-Type": said}
+        answer = httpx.post(f"{town.observer.url}/webhook/grafana", content=grafana(alert()), headers=headers)
+        assert answer.status_code == 200
+    assert [row["content_type"] for row in kept(town.db_url)] == ["", "", "", "application/json"]
 
 
 # Who may post

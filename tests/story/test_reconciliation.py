@@ -24,14 +24,17 @@ POLICY = """
 [reconcile]
 every = "{every}"
 grace = "{grace}"
-receivers = ["hub (prod)"]
+receivers = {receivers}
 """
 
 
-def settings(folder: Path, sender: Alertmanager, *, every: str = "1s", grace: str = "2s") -> dict[str, str]:
-    """The settings that make the program look at an Alertmanager."""
+def settings(
+    folder: Path, sender: Alertmanager, *, every: str = "1s", grace: str = "2s", learns: bool = False
+) -> dict[str, str]:
+    """The settings that make the program look at an Alertmanager; which receiver leads here it may have to learn."""
     policy = folder / "observer.toml"
-    policy.write_text(POLICY.format(every=every, grace=grace), "utf-8")
+    receivers = "[]" if learns else '["hub (prod)"]'
+    policy.write_text(POLICY.format(every=every, grace=grace, receivers=receivers), "utf-8")
     return {"OBSERVER_CONFIG": str(policy), "ALERTMANAGER_URL": f"{sender.url}/"}
 
 
@@ -125,6 +128,30 @@ def test_what_webhooks_do_not_bring_the_list_does(
         looks_go_by(db_url, 3)
         assert incidents(db_url) == [("resolved", 0, 1)]
         assert findings(db_url) == 2
+
+
+def test_what_a_webhook_brought_ends_by_the_list_of_the_server_that_sent_it(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, line: ExitStack
+) -> None:
+    """It calls itself by the name of this machine, not by the address that is configured; the list proves who it is."""
+    proxy = Proxy("127.0.0.1", 1)
+    sender = line.enter_context(alertmanager(tmp_path, f"http://127.0.0.1:{proxy.port}", repeat="1h"))
+    observer = line.enter_context(Observer(db_url, slack, settings(tmp_path, sender, learns=True)))
+    proxy._target = ("127.0.0.1", observer.port)
+    line.enter_context(proxy)
+    sender.fire("pod-a", "pod-b")
+    wait_until(lambda: incidents(db_url) == [("active", 2, 2)], "the webhooks")
+    origins = {row["origin"] for row in rows(db_url, "SELECT origin FROM incident_instances")}
+    assert len(origins) == 1
+    assert origins != {f"alertmanager|{sender.url}|"}
+    looks_go_by(db_url, 2)
+    proxy.cut()
+    sender.end("pod-a")
+    wait_until(lambda: incidents(db_url) == [("active", 1, 2)], "the end whose webhook was lost")
+    sender.end("pod-b")
+    wait_until(lambda: incidents(db_url) == [("resolved", 0, 2)], "the end of the other")
+    assert findings(db_url) == 2
+    assert timeline(db_url)[-1] == ("resolved", *BY_RECONCILIATION)
 
 
 def test_the_program_was_down_while_an_alert_began_and_while_it_ended(
@@ -242,7 +269,9 @@ def test_a_webhook_that_was_cut_off_is_completed_at_once(
     """Without waiting for the next look or for the grace, which are both far away."""
     proxy = Proxy("127.0.0.1", 1)
     sender = line.enter_context(alertmanager(tmp_path, f"http://127.0.0.1:{proxy.port}", most=2, repeat="1h"))
-    observer = line.enter_context(Observer(db_url, slack, settings(tmp_path, sender, every="1h", grace="1h")))
+    observer = line.enter_context(
+        Observer(db_url, slack, settings(tmp_path, sender, every="1h", grace="1h", learns=True))
+    )
     proxy._target = ("127.0.0.1", observer.port)
     line.enter_context(proxy)
     wait_until(lambda: look(db_url)["looked_at"] is not None, "the first look")
@@ -250,6 +279,28 @@ def test_a_webhook_that_was_cut_off_is_completed_at_once(
     wait_until(lambda: incidents(db_url) == [("active", 5, 5)], "the alerts that were cut off")
     assert metric(observer.url, FIRINGS) == findings(db_url) >= 2  # by how Alertmanager cuts the alerts into bodies
     assert metric(observer.url, 'observer_alerts_total{meaning="truncated",source="alertmanager"}') >= 1
+
+
+def test_several_alertmanagers_count_as_one_and_all_must_agree_on_an_end(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, line: ExitStack
+) -> None:
+    one = ExitStack()
+    first = one.enter_context(alertmanager(tmp_path / "one", "http://127.0.0.1:1"))
+    second = line.enter_context(alertmanager(tmp_path / "two", "http://127.0.0.1:1"))
+    more = {**settings(tmp_path, first), "ALERTMANAGER_URL": f"{first.url}, {second.url}"}
+    line.enter_context(Observer(db_url, slack, more))
+    with one:
+        second.fire("pod-a")
+        wait_until(lambda: incidents(db_url) == [("active", 1, 1)], "what only the second one lists")
+        looks_go_by(db_url, 5)
+        assert incidents(db_url) == [("active", 1, 1)]
+    second.end("pod-a")
+    wait_until(lambda: f"{first.url}: unreachable" in look(db_url)["problem"], "the first to be missed")
+    looks_go_by(db_url, 5)
+    assert incidents(db_url) == [("active", 1, 1)], "the first may know that it fires"
+    port = int(first.url.rpartition(":")[2])
+    line.enter_context(alertmanager(tmp_path / "one", "http://127.0.0.1:1", port=port))
+    wait_until(lambda: incidents(db_url) == [("resolved", 0, 1)], "the end that both agree on", seconds=40)
 
 
 # Grafana, by a stand-in for its side

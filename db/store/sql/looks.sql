@@ -9,10 +9,13 @@ VALUES (%(source)s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), '')
 ON DUPLICATE KEY UPDATE source = source_looks.source
 
 -- name: claim
--- Take the turn for so many seconds; nobody else has it, and it is due or urgent.
+-- Take the turn for so many seconds; nobody else has it, and it is due or urgent. A worker takes one turn at a time, so
+-- a lease of its own is one of which it never heard: of a COMMIT whose answer was lost.
 UPDATE source_looks
 SET leased_by = %(worker)s, leased_until = UTC_TIMESTAMP(6) + INTERVAL %(lease)s SECOND
-WHERE source = %(source)s AND leased_until <= UTC_TIMESTAMP(6) AND (%(urgent)s OR due_at <= UTC_TIMESTAMP(6))
+WHERE source = %(source)s
+  AND (leased_until <= UTC_TIMESTAMP(6) OR leased_by = %(worker)s)
+  AND (%(urgent)s OR due_at <= UTC_TIMESTAMP(6))
 
 -- name: row
 -- How the looks at a source stand.

@@ -15,6 +15,7 @@ from bot.text.markup import Mrkdwn
 from bot.text.words import Who, largest_units
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action
+from db.model.reconcile import FOUND_BY
 
 HANGUL = re.compile("[가-힣]")
 NOT_WORDS = {"language"}
@@ -152,3 +153,16 @@ def test_durations(seconds: int, english: str, korean: str) -> None:
     assert ENGLISH.duration(seconds) == english
     assert KOREAN.duration(seconds) == korean
     assert 1 <= len(largest_units(seconds)) <= 2
+
+
+@pytest.mark.parametrize("words", LANGUAGES.values(), ids=lambda words: str(words.language))
+def test_what_reconciliation_found_is_told_as_such(words: Words) -> None:
+    observer = Who(Mrkdwn("Observer"), is_person=False)
+    kinds = [EventKind.OPENED, EventKind.JOINED, EventKind.PARTLY_RESOLVED, EventKind.RESOLVED, EventKind.REOPENED]
+    for kind in kinds:
+        for count in (0, 1, 2):
+            plain = words.event(kind, observer, count=count, severity="", reason="")
+            found = words.event(kind, observer, count=count, severity="", reason=FOUND_BY)
+            assert found != plain
+            assert "Observer" in found
+            assert FOUND_BY not in found

@@ -87,6 +87,12 @@ def test_a_replica_that_died_loses_its_turn_with_its_lease_and_cannot_end_anothe
     assert reconcile.claim(database, "grafana", "third") is None, "the lease of the living one holds"
 
 
+def test_a_replica_that_never_heard_of_its_own_turn_takes_it_again(database: Database) -> None:
+    assert reconcile.claim(database, "grafana", "one") is not None  # suppose that the answer to its COMMIT was lost
+    assert reconcile.claim(database, "grafana", "one") is not None
+    assert reconcile.claim(database, "grafana", "two") is None
+
+
 def test_many_replicas_at_once_give_one_turn(database: Database) -> None:
     with ThreadPoolExecutor(8) as threads:
         turns = list(threads.map(lambda number: reconcile.claim(database, "grafana", str(number)), range(8)))
