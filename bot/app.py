@@ -28,9 +28,11 @@ from bot.settings import BotSettings
 from bot.slack import Reports, Slack
 from bot.text.languages import words_for
 from bot.text.words import Words
+from bot.veil import Veil
 from bot.workers.delivery import Delivery, Face
 from bot.workers.identity import Identity
 from bot.workers.loop import Loop
+from bot.workers.notary import Notary
 from db.database import Database
 from db.model.incident import Incident
 from db.model.message import Message, MessageKind
@@ -112,7 +114,9 @@ def build_bot(
     )
     reports = Reports()
     words = words_for(settings.language)
-    delivery = Delivery(database=background, slack=slack, reports=reports, render=_renderer(words), clock=clock)
+    delivery = Delivery(
+        database=background, slack=slack, reports=reports, render=_renderer(words, Veil(policy.masks)), clock=clock
+    )
     senders = [Loop(f"delivery-{index}", delivery.turn) for index in range(DELIVERY_THREADS)]
     identity = Identity(database=background, slack=slack, reports=reports, clock=clock)
     listeners = ThreadPoolExecutor(settings.listener_threads, thread_name_prefix="slack")
@@ -127,6 +131,7 @@ def build_bot(
     )
     app = _bolt(settings, slack, reports, context, listeners)
     loops = [*senders, Loop("identity", identity.turn)]
+    loops.append(Loop("notary", Notary(background, policy.audit.checkpoint_every).turn))
     loops += [Loop(name, turn) for name, turn in (chores or {}).items()]
     socket = None
     routes = []
@@ -139,18 +144,19 @@ def build_bot(
     return Bot(routes=routes, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket)
 
 
-def _renderer(words: Words) -> Callable[[Message, Incident | None], Face | None]:
+def _renderer(words: Words, veil: Veil) -> Callable[[Message, Incident | None], Face | None]:
     """What each kind of message shows."""
 
     def render(message: Message, incident: Incident | None) -> Face | None:
         if message.kind is MessageKind.CARD:
             if incident is None:
                 return None
-            return Face(incident.version, incident_card(incident, words), over=not incident.is_open)
+            card = incident_card(veil.incident(incident), words)
+            return Face(incident.version, card, over=not incident.is_open)
         content = message.content
         shown = test_received(
             words,
-            contact_point=str(content.get("receiver") or ""),
+            contact_point=veil.text(str(content.get("receiver") or "")),
             at=datetime.fromisoformat(str(content["at"])),
             source=str(content.get("source") or ""),
         )

@@ -1,4 +1,4 @@
-"""The record's commands: `python -m db migrate` and `python -m db status`."""
+"""The record's commands: `python -m db migrate`, `status` and `verify-audit`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from db.commands import verify_audit
 from db.database import Database
 from db.env import Env, SettingsError
 from db.errors import RecordError
@@ -19,7 +20,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("migrate", help="bring the tables to the version of this program")
     commands.add_parser("status", help="compare the tables with this program, changing nothing")
-    command = parser.parse_args(arguments).command
+    verify_audit.arguments(commands.add_parser(verify_audit.NAME, help=verify_audit.ABOUT))
+    given = parser.parse_args(arguments)
+    command = given.command
     try:
         env = Env(os.environ)
         settings = DatabaseSettings.from_env(env)
@@ -29,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     database = Database(settings, pool_size=1, statement_seconds=120, lock_seconds=30, patience_seconds=120)
     try:
+        if command == verify_audit.NAME:
+            return verify_audit.run(database, given)
         state = migrate(database) if command == "migrate" else schema_state(database)
     except RecordError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

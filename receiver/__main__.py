@@ -11,6 +11,7 @@ import uvicorn
 from db.env import SettingsError
 from receiver import logs
 from receiver.app import Settings, create_app
+from receiver.server import server_config
 
 
 def main() -> int:
@@ -21,19 +22,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     logs.configure(settings.receiver.log_format)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.receiver.host,
-        port=settings.receiver.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # A click is answered in three seconds; whatever takes longer at the end was given up by its sender.
-        timeout_graceful_shutdown=5,
-        # Alertmanager keeps connections open and may use one just when the server closes it.
-        timeout_keep_alive=75,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(create_app(settings), settings.receiver.host, settings.receiver.port))
     # After an orderly stop uvicorn raises the signal once more for whoever handled it before: that is us, and an
     # orderly stop is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):

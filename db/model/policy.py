@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from db.model.audit import AuditPolicy, read_audit
 from db.model.incident import Severity
+from db.model.masks import Masks, read_masks
+from db.model.patterns import Pattern
 from db.model.pulling import Pulling, read_pulling
+from db.model.rates import RatePolicy, read_rates
 from db.model.sections import Matcher, PolicyError, Section, Sections
 
 _WORDS: Mapping[Severity, tuple[str, ...]] = {
@@ -68,7 +72,10 @@ class Policy:
     routes: tuple[Rule, ...] = ()
     categories: tuple[Rule, ...] = ()
     titles: tuple[Rule, ...] = ()
-    heartbeats: tuple[Matcher, ...] = (Matcher((("alertname", re.compile("Watchdog")),)),)
+    heartbeats: tuple[Matcher, ...] = (Matcher((("alertname", Pattern("Watchdog")),)),)
+    masks: Masks = field(default_factory=Masks)
+    rates: RatePolicy = field(default_factory=RatePolicy)
+    audit: AuditPolicy = field(default_factory=AuditPolicy)
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
 
@@ -122,7 +129,20 @@ def _read(file: Sections) -> Policy:
     file.known(
         "",
         file.data,
-        {"incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people", "reconcile"},
+        {
+            "incidents",
+            "labels",
+            "severity",
+            "routes",
+            "categories",
+            "titles",
+            "heartbeats",
+            "people",
+            "masks",
+            "rates",
+            "audit",
+            "reconcile",
+        },
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
@@ -143,6 +163,9 @@ def _read(file: Sections) -> Policy:
         titles=_rules(file, "titles", "title"),
         heartbeats=_heartbeats(file, default.heartbeats),
         pulling=read_pulling(file),
+        masks=read_masks(file),
+        rates=read_rates(file),
+        audit=read_audit(file),
         may_act=frozenset(people.texts("may_act", ())),
     )
     if file.problems:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from db.model.patterns import Pattern, PatternError
+
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -24,11 +26,11 @@ class PolicyError(Exception):
 class Matcher:
     """Labels an alert must have: each value is a regular expression that must match the whole label value."""
 
-    labels: tuple[tuple[str, re.Pattern[str]], ...]
+    labels: tuple[tuple[str, Pattern], ...]
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether every label fits; an absent label counts as empty."""
-        return all(pattern.fullmatch(labels.get(name, "")) for name, pattern in self.labels)
+        return all(pattern.fits(labels.get(name, "")) for name, pattern in self.labels)
 
 
 class Sections:
@@ -122,7 +124,7 @@ class Section:
         labels = []
         for label, pattern in match.items():
             try:
-                labels.append((str(label), re.compile(str(pattern))))
-            except re.error as error:
+                labels.append((str(label), Pattern(str(pattern))))
+            except PatternError as error:
                 self.problem(f"{key}.{label}", f"is not a regular expression: {error}")
         return Matcher(tuple(labels))

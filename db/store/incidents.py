@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from db.columns import cut, cut_bytes, from_json, from_time, to_json
+from db.columns import cut, cut_bytes, from_bytes, from_json, from_time, to_json
 from db.database import Row, Transaction
 from db.model.alert import Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
-from db.model.incident import Filter, Incident, Severity, Status
+from db.model.incident import Chain, Filter, Incident, Severity, Status
 from db.queries import query
 
 
@@ -77,9 +77,7 @@ def find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
     return _incident(row) if row else None
 
 
-def insert(
-    tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]
-) -> None:
+def insert(tx: Transaction, incidents: Sequence[Incident], now: datetime, recorded: Mapping[IncidentId, int]) -> None:
     """Add incidents; the record gives them their numbers. `recorded` says how many alerts are recorded with them."""
     rows = [
         _columns(incident) | {"created_at": now, "recorded": recorded.get(incident.incident_id, 0)}
@@ -165,6 +163,8 @@ def _columns(incident: Incident) -> dict[str, object]:
         "last_change_at": incident.last_change_at,
         "last_change_by": _actor(incident.last_change_by),
         "version": incident.version,
+        "chain_length": incident.chain.length,
+        "chain_head": incident.chain.head,
     }
 
 
@@ -208,4 +208,7 @@ def _incident(row: Row) -> Incident:
         last_change_at=from_time(row["last_change_at"]),
         last_change_by=actor("last_change_by"),
         version=int(row["version"]),
+        chain=Chain(
+            row["chain_length"], from_bytes(row["chain_head"]), row["chain_removed"], from_bytes(row["chain_base"])
+        ),
     )

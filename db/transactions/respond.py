@@ -7,6 +7,7 @@ from datetime import datetime
 
 from db.database import Database, Transaction
 from db.errors import Conflict
+from db.model import audit
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Incident
 from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Reason, Refused, transition
@@ -45,9 +46,10 @@ def change_status(
         outcome = transition(incident, action, actor, now, notes=notes, other_open=in_the_way)
         if isinstance(outcome, Changed) or (isinstance(outcome, Already) and outcome.event is not None):
             assert outcome.event is not None  # noqa: S101 - just tested; the type checker cannot see it
-            if not incidents.update(tx, outcome.incident, incident.version):
+            linked, lines = audit.extended(outcome.incident, (outcome.event,))
+            if not incidents.update(tx, linked, incident.version):
                 raise Conflict("the incident changed meanwhile")
-            timeline.append(tx, [outcome.event])
+            timeline.append(tx, lines)
             messages.want_cards(tx, [_with_channel(outcome.incident, policy)], now)
         return outcome
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from db.columns import TEXT_BYTES, cut, cut_bytes
 from tests.strategies import unhurried
 
+
 @unhurried
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300), st.integers(4, 200))
 def test_a_cut_text_fits_and_begins_like_the_whole(text: str, most: int) -> None:

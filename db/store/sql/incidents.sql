@@ -23,7 +23,9 @@ SELECT JSON_OBJECT(
     'acknowledged_time', incidents.acknowledged_time, 'resolved_time', incidents.resolved_time,
     'resolved_by', incidents.resolved_by, 'action_taken', incidents.action_taken, 'root_cause', incidents.root_cause,
     'last_change', incidents.last_change, 'last_change_at', incidents.last_change_at,
-    'last_change_by', incidents.last_change_by, 'version', incidents.version
+    'last_change_by', incidents.last_change_by, 'version', incidents.version,
+    'chain_length', incidents.chain_length, 'chain_head', HEX(incidents.chain_head),
+    'chain_removed', incidents.chain_removed, 'chain_base', HEX(incidents.chain_base)
 ), EXISTS (
     SELECT 1 FROM incidents AS newer
     WHERE newer.incident_key = incidents.incident_key AND newer.number > incidents.number
@@ -57,14 +59,15 @@ INSERT INTO incidents (
     incident_id, incident_key, status, severity, severity_rank, title, summary, rule_uid, phase, cluster, namespace,
     service, service_category, source, channel, start_time, first_seen_at, last_seen_at, instances_total,
     instances_firing, blind_firing, first_values, last_values, links, owner, acknowledged_time, resolved_time,
-    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version, alert_count, created_at
+    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version,
+    chain_length, chain_head, alert_count, created_at
 ) VALUES (
     %(incident_id)s, %(incident_key)s, %(status)s, %(severity)s, %(severity_rank)s, %(title)s, %(summary)s,
     %(rule_uid)s, %(phase)s, %(cluster)s, %(namespace)s, %(service)s, %(service_category)s, %(source)s, %(channel)s,
     %(start_time)s, %(first_seen_at)s, %(last_seen_at)s, %(instances_total)s, %(instances_firing)s, %(blind_firing)s,
     %(first_values)s, %(last_values)s, %(links)s, %(owner)s, %(acknowledged_time)s, %(resolved_time)s,
     %(resolved_by)s, %(action_taken)s, %(root_cause)s, %(last_change)s, %(last_change_at)s, %(last_change_by)s,
-    %(version)s, %(recorded)s, %(created_at)s
+    %(version)s, %(chain_length)s, %(chain_head)s, %(recorded)s, %(created_at)s
 )
 
 -- name: touch
@@ -84,7 +87,8 @@ SET status = %(status)s, severity = %(severity)s, severity_rank = %(severity_ran
     last_values = %(last_values)s, links = %(links)s, owner = %(owner)s, acknowledged_time = %(acknowledged_time)s,
     resolved_time = %(resolved_time)s, resolved_by = %(resolved_by)s, action_taken = %(action_taken)s,
     root_cause = %(root_cause)s, last_change = %(last_change)s, last_change_at = %(last_change_at)s,
-    last_change_by = %(last_change_by)s, alert_count = alert_count + %(recorded)s, version = %(version)s
+    last_change_by = %(last_change_by)s, alert_count = alert_count + %(recorded)s, version = %(version)s,
+    chain_length = %(chain_length)s, chain_head = %(chain_head)s
 WHERE incident_id = %(incident_id)s AND version = %(was)s
 
 -- name: search
