@@ -86,3 +86,6 @@ def test_what_sources_send_is_shown_and_nobody_is_refused(town: Town) -> None:
         ("grafana", ""): {"requests": 1, "alerts": 0, "bytes": 0, "denied": 1},
         ("alertmanager", "default"): {"requests": 1, "alerts": 0, "bytes": 7, "denied": 0},
     }
+    metrics = httpx.get(f"{town.observer.url}/metrics").text.splitlines()
+    assert 'observer_credential_alerts_total{credential="default",source="grafana"} 60.0' in metrics
+    assert 'observer_denied_requests_total{source="grafana"} 1.0' in metrics
