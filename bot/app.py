@@ -29,9 +29,11 @@ from bot.settings import BotSettings
 from bot.slack import Reports, Slack
 from bot.text.languages import words_for
 from bot.text.words import Words
+from bot.veil import Veil
 from bot.workers.delivery import Delivery, Face
 from bot.workers.identity import Identity
 from bot.workers.loop import Loop
+from bot.workers.notary import Notary
 from bot.workers.storms import Storms
 from bot.workers.vigil import Vigil
 from db.database import Database
@@ -116,7 +118,7 @@ def build_bot(
     )
     reports = Reports()
     words = words_for(settings.language)
-    render = _renderer(background, words, policy)
+    render = _renderer(background, words, policy, Veil(policy.masks))
     delivery = Delivery(
         database=background, slack=slack, reports=reports, render=render, clock=clock, own_card=policy.storm.own_card
     )
@@ -135,7 +137,9 @@ def build_bot(
     app = _bolt(settings, slack, reports, context, listeners)
     storm = Storms(database=background, policy=policy, wake=wake)
     vigil = Vigil(background, policy, clock)
-    loops = [*senders, Loop("identity", identity.turn), Loop("storms", storm.turn), Loop("vigil", vigil.turn)]
+    notary = Notary(background, policy.audit.checkpoint_every)
+    loops = [*senders, Loop("identity", identity.turn), Loop("storms", storm.turn)]
+    loops += [Loop("vigil", vigil.turn), Loop("notary", notary.turn)]
     loops += [Loop(name, turn) for name, turn in (chores or {}).items()]
     socket = None
     routes = []
@@ -148,7 +152,7 @@ def build_bot(
     return Bot(routes=routes, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket)
 
 
-def _renderer(database: Database, words: Words, policy: Policy) -> Callable[[Message], Face | None]:
+def _renderer(database: Database, words: Words, policy: Policy, veil: Veil) -> Callable[[Message], Face | None]:
     """What each kind of message shows."""
     own = sorted(policy.storm.own_card)
 
@@ -159,15 +163,16 @@ def _renderer(database: Database, words: Words, policy: Policy) -> Callable[[Mes
                 if card is None:
                     return None
                 incident, group = card
-                note = group_note(group, words) if group is not None else None
-                return Face(incident.version, incident_card(incident, words, note), over=not incident.is_open)
+                note = group_note(veil.digest(group), words) if group is not None else None
+                shown_card = incident_card(veil.incident(incident), words, note)
+                return Face(incident.version, shown_card, over=not incident.is_open)
             case MessageKind.DIGEST:
                 shown = storms.overview(database, int(message.content["digest"]), members=MEMBERS)
                 if shown is None:
                     return None
                 return Face(
                     shown.version,
-                    digest_message(shown, words, own),
+                    digest_message(veil.overview(shown), words, own),
                     over=shown.digest.is_over,
                     pause=digest_pause(shown.running),
                 )
@@ -175,7 +180,7 @@ def _renderer(database: Database, words: Words, policy: Policy) -> Callable[[Mes
                 content = message.content
                 test = test_received(
                     words,
-                    contact_point=str(content.get("receiver") or ""),
+                    contact_point=veil.text(str(content.get("receiver") or "")),
                     at=datetime.fromisoformat(str(content["at"])),
                     source=str(content.get("source") or ""),
                 )

@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1024 * 1024
 """Slack's own bodies are far smaller; a view holds 250 KB at most."""
 
+BODY_SECONDS = 10.0
+"""The longest time for a whole body; Slack gives its request up after three seconds."""
+
 PATH = "/slack/events"
 
 
@@ -41,6 +44,9 @@ class SlackEndpoint:
             body = await _body(request)
         except ClientDisconnect:
             return PlainTextResponse("incomplete", status_code=400)
+        except TimeoutError:
+            _log.warning("slack body too slow")
+            return PlainTextResponse("too slow", status_code=408, headers={"Connection": "close"})
         if body is None:
             _log.warning("slack body too large")
             return PlainTextResponse("too large", status_code=413, headers={"Connection": "close"})
@@ -80,17 +86,18 @@ class SlackEndpoint:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body; None when it is larger than `MAX_BODY_BYTES`."""
+    """The body; None when it is larger than `MAX_BODY_BYTES`. Raises `TimeoutError`."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
         return None
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            return None
-        chunks.append(chunk)
+    with anyio.fail_after(BODY_SECONDS):
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                return None
+            chunks.append(chunk)
     return b"".join(chunks)
 
 

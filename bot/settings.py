@@ -32,9 +32,9 @@ class BotSettings:
     def from_env(cls, env: Env) -> BotSettings | None:
         """Read everything; None when something is missing, which `env.problems` then names."""
         before = len(env.problems)
-        token = env.required("SLACK_BOT_TOKEN", "the bot token of the Slack app, xoxb-...")
-        app_token = env.text("SLACK_APP_TOKEN")
-        signing_secret = env.text("SLACK_SIGNING_SECRET")
+        token = env.secret("SLACK_BOT_TOKEN", "the bot token of the Slack app, xoxb-...")
+        app_token = env.secret("SLACK_APP_TOKEN")
+        signing_secret = env.secret("SLACK_SIGNING_SECRET")
         if not app_token and not signing_secret:
             env.problems.append(
                 "SLACK_SIGNING_SECRET is not set: it proves that requests come from Slack "

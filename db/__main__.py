@@ -1,4 +1,4 @@
-"""The record's commands: `python -m db migrate`, `status`, `check`, `tidy` and `replay`.
+"""The record's commands: `python -m db migrate`, `status`, `check`, `tidy`, `replay` and `verify-audit`.
 
 This entry point alone joins the record with the readers of bodies, which live with the webhooks.
 """

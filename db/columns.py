@@ -39,3 +39,8 @@ def from_json(text: Any) -> Any:
 def from_time(value: Any) -> Any:
     """The value of a DATETIME column, of a row or inside of a document, where it is a text without its zone, UTC."""
     return datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
+
+
+def from_bytes(value: Any) -> bytes | None:
+    """The value of a BINARY column, of a row or inside of a document, where it is written in hex."""
+    return bytes.fromhex(value) if isinstance(value, str) else value

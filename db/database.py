@@ -202,6 +202,7 @@ class Database:
         several_statements: bool = False,
     ) -> None:
         self._settings = settings
+        self._tls: dict[str, Any] = settings.tls.for_hosts((settings.host,))
         self._statement_seconds = statement_seconds
         self._lock_seconds = lock_seconds
         self._connect_seconds = connect_seconds
@@ -316,9 +317,8 @@ class Database:
             conv=_CONVERTERS,
             local_infile=False,
             client_flag=CLIENT.MULTI_STATEMENTS if self._several_statements else 0,
-            # On loopback TLS protects nothing and costs about 40 ms of CPU for each connection.
-            ssl_disabled=settings.host in ("127.0.0.1", "localhost", "::1"),
             defer_connect=True,
+            **self._tls,
         )
 
     def _ready(self, connection: pymysql.Connection[pymysql.cursors.Cursor], last_statement: float) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+MOST_SECRET_BYTES = 64 * 1024
+"""A file with a secret is small; a path that leads somewhere else should not fill the memory."""
 
 
 class SettingsError(Exception):
@@ -33,6 +37,38 @@ class Env:
         text = self.text(name)
         if not text:
             self.problems.append(f"{name} is not set: {why}.")
+        return text
+
+    def secret(self, name: str, why: str = "") -> str:
+        """The text of a secret: of `name`, or of the file that `name`_FILE names, without the end of its last line.
+
+        Without `why` it may be absent. Both set, and a file that cannot be read, are problems, which name the
+        variable and nothing else: somebody may have put the secret itself where its path belongs.
+        """
+        given, path = self.text(name), self.secret_file(name)
+        if given and path:
+            self.problems.append(f"{name} and {name}_FILE are both set: set one of them.")
+            return ""
+        if path:
+            return self._contents(name, path)
+        if why and not given:
+            self.problems.append(f"{name} is not set: {why}.")
+        return given
+
+    def secret_file(self, name: str) -> str:
+        """The path that `name`_FILE gives, empty when the secret is not in a file."""
+        return self.text(f"{name}_FILE")
+
+    def _contents(self, name: str, path: str) -> str:
+        try:
+            text = read_secret(path)
+        except OSError as error:
+            self.problems.append(
+                f"{name}_FILE names a file that cannot be read: {error.strerror or 'larger than a secret is'}."
+            )
+            return ""
+        if not text.strip():
+            self.problems.append(f"{name}_FILE names a file that is empty.")
         return text
 
     def integer(self, name: str, default: int, lowest: int, highest: int) -> int:
@@ -69,3 +105,13 @@ class Env:
         """Raise `SettingsError` when there was any problem."""
         if self.problems:
             raise SettingsError(self.problems)
+
+
+def read_secret(path: str) -> str:
+    """The text of a file with a secret, without line ends at its end. Raises `OSError`, also when it is too large."""
+    with Path(path).open("rb") as file:
+        content = file.read(MOST_SECRET_BYTES + 1)
+    if len(content) > MOST_SECRET_BYTES:
+        raise OSError("larger than a secret is")
+    # Bytes that are not UTF-8 become what an environment variable with these bytes would be.
+    return content.decode("utf-8", "surrogateescape").rstrip("\r\n")

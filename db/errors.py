@@ -6,6 +6,7 @@ RecordError
 |- Conflict                a deadlock, a lock not given in time, a failed certification: run the whole work again
 |- OutcomeUnknown          the connection broke while committing: the work may or may not be in the record
 |- Duplicate               a unique key refused a row; `key` names it
+|- Replayed                this signed request is in the record already
 |- TooLarge                a statement is larger than the server takes (`max_allowed_packet`)
 |- Interrupted             a statement ran into its time limit; nothing was written
 |- SchemaError             the tables are not the ones this program knows
@@ -14,6 +15,7 @@ RecordError
 from __future__ import annotations
 
 import re
+import ssl
 
 import pymysql.err
 
@@ -46,6 +48,10 @@ class Duplicate(RecordError):
         self.key = key
 
 
+class Replayed(RecordError):
+    """A request with the same signature is in the record already; nothing was written."""
+
+
 class TooLarge(RecordError):
     """A statement is larger than the server takes."""
 
@@ -60,6 +66,12 @@ class SchemaError(RecordError):
 
 OPEN_KEY = "uq_open_key"
 """The unique key that makes a second open incident of one incident key impossible."""
+
+CHAIN_KEY = "uq_chain"
+"""The unique key that makes a second event in one place of a chain impossible."""
+
+SIGNATURE_KEY = "uq_signature"
+"""The unique key that makes a signature good only once."""
 
 _CONFLICTS = {
     1205,  # lock wait timeout
@@ -96,6 +108,8 @@ _DUPLICATE_KEY = re.compile(r"for key '(?:[^'.]+\.)?([^']+)'$")
 
 def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
     """Our error for one of the driver's; None when it means a mistake in our program."""
+    if words := _tls_words(error):
+        return DatabaseAway(words)
     if isinstance(error, OSError | pymysql.err.InterfaceError):
         return DatabaseAway(f"the connection to the database broke ({type(error).__name__})")
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
@@ -121,6 +135,18 @@ def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
     return None
 
 
+def _tls_words(error: BaseException) -> str:
+    """What is wrong with the encryption, if that is the matter: a person must act."""
+    cause = getattr(error, "original_exception", None) or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the database server's certificate is refused: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS with the database server failed: {cause.reason or type(cause).__name__}"
+    if isinstance(error, pymysql.err.OperationalError) and error.args and error.args[0] == 2026:
+        return "the database server does not offer TLS, and DB_TLS asks for it"
+    return ""
+
+
 def server_code(error: BaseException | None) -> int:
     """The server's number of an error of ours or of the driver; 0 when it has none."""
     if isinstance(error, RecordError):
@@ -137,4 +163,4 @@ def _duplicate(error: pymysql.err.MySQLError, text: str) -> RecordError | None:
     found = _DUPLICATE_KEY.search(message)
     key = found.group(1) if found else ""
     # On a cluster the other node's incident becomes visible only now: with it in sight the work decides differently.
-    return Conflict(text) if key == OPEN_KEY else Duplicate(text, key)
+    return Conflict(text) if key in (OPEN_KEY, CHAIN_KEY) else Duplicate(text, key)

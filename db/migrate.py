@@ -131,22 +131,29 @@ def _state(tx: Transaction, wanted: Sequence[Migration]) -> SchemaState:
 
 
 def _apply(tx: Transaction, step: Migration) -> None:
-    tx.execute(_BEGIN, {"version": step.version, "name": step.name, "checksum": step.checksum})
-    tx.execute(_COMMIT)  # what a migration does to tables is kept at once; that it was begun has to be, too
-    for statement in step.statements:
-        try:
-            tx.execute(Query(step.name, "A statement of a migration.", statement))
-        except (RecordError, pymysql.err.MySQLError) as error:
-            if _is_done_already(statement, error):
-                continue
-            if server_code(error) in (1142, 1227, 1419):
-                raise SchemaError(
-                    "The user of the database may not create tables, or triggers while binary logging is on. Let an "
-                    "administrator run `SET GLOBAL log_bin_trust_function_creators = ON`, or run "
-                    "`python -m db migrate` with a user that may."
-                ) from error
+    try:
+        tx.execute(_BEGIN, {"version": step.version, "name": step.name, "checksum": step.checksum})
+        tx.execute(_COMMIT)  # what a migration does to tables is kept at once; that it was begun has to be, too
+        for statement in step.statements:
+            _run(tx, step, statement)
+        tx.execute(_FINISH, {"version": step.version})
+    except (RecordError, pymysql.err.MySQLError) as error:
+        if server_code(error) in (1142, 1143, 1227, 1419):
+            raise SchemaError(
+                "The user of the database may not create tables, or triggers while binary logging is on. Let an "
+                "administrator run `SET GLOBAL log_bin_trust_function_creators = ON`, or run "
+                "`python -m db migrate` with a user that may."
+            ) from error
+        raise
+
+
+def _run(tx: Transaction, step: Migration, statement: str) -> None:
+    """One statement; what an ALTER TABLE of an unfinished file has done already is passed over."""
+    try:
+        tx.execute(Query(step.name, "A statement of a migration.", statement))
+    except (RecordError, pymysql.err.MySQLError) as error:
+        if not _is_done_already(statement, error):
             raise
-    tx.execute(_FINISH, {"version": step.version})
 
 
 def _is_done_already(statement: str, error: BaseException) -> bool:

@@ -12,6 +12,7 @@ import uvicorn
 from db.env import SettingsError
 from receiver import logs
 from receiver.app import Settings, create_app
+from receiver.server import server_config
 
 
 def main() -> int:
@@ -26,19 +27,7 @@ def main() -> int:
     # What is there by now stays; alerts make many objects and no cycles, so looking for those can wait for longer.
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
-    config = uvicorn.Config(
-        app,
-        host=settings.receiver.host,
-        port=settings.receiver.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # A click is answered in three seconds; whatever takes longer at the end was given up by its sender.
-        timeout_graceful_shutdown=5,
-        # Alertmanager keeps connections open and may use one just when the server closes it.
-        timeout_keep_alive=75,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(app, settings.receiver.host, settings.receiver.port))
     # After an orderly stop uvicorn raises the signal once more for whoever handled it before: that is us, and an
     # orderly stop is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):

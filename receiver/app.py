@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from receiver.collector import LONE_REQUESTS, WRITERS, Collector
 from receiver.health import Health
 from receiver.metrics import Metrics, MetricsEndpoint
 from receiver.pull.worker import Notices, Reconciler
+from receiver.rates import Rates
+from receiver.replays import Replays
 from receiver.settings import ReceiverSettings
 from receiver.sources.reading import read_alertmanager, read_grafana
 from receiver.webhooks import Webhook
@@ -92,7 +95,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         work_seconds=1.4,
     )
     policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
-    metrics = Metrics()
+    rates = Rates(time.monotonic, policy.rates.warn_alerts_per_minute)
+    replays = Replays()
+    metrics = Metrics(rates)
     # The reconcilers are chores of the bot, and wake it: what it is called is known only once it is built.
     notices = Notices(lambda: bot.wake(), metrics.found_by_reconciliation, metrics.pull_failed)
     reconcilers = [
@@ -113,7 +118,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         },
         slack_called=metrics.slack_called,
     )
-    health = Health(background, bot.report, _version(), [reconciler.source for reconciler in reconcilers])
+    health = Health(background, bot.report, _version(), [reconciler.source for reconciler in reconcilers], rates)
     collector = Collector(background, policy, recorded=bot.wake, batch=metrics.batch.observe)
     metrics.queue.set_function(collector.waiting)
     scrape = MetricsEndpoint(metrics, background, clock)
@@ -136,6 +141,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             heard=heard,
             meter=metrics.webhook(source),
             max_body_bytes=settings.receiver.max_body_bytes,
+            body_seconds=settings.receiver.body_seconds,
+            rates=rates,
+            replays=replays,
+            masks=policy.masks,
         )
 
     @asynccontextmanager

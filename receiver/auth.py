@@ -14,8 +14,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Protocol
 
 SIGNATURE_HEADER = "X-Grafana-Alerting-Signature"
 """Where Grafana puts its signature unless the contact point names another header."""
@@ -35,11 +36,20 @@ class Denial(StrEnum):
     TIMESTAMP_MISSING = "timestamp_missing"
     TIMESTAMP_MALFORMED = "timestamp_malformed"
     TIMESTAMP_OUTSIDE_WINDOW = "timestamp_outside_window"
+    SIGNATURE_REPLAYED = "signature_replayed"  # found out by the record, which keeps the signatures it has seen
+
+
+DEFAULT_CREDENTIAL = "default"
+"""The name of a credential that was configured without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The request may come in."""
+    """The request may come in. `credential` names what proved it; `signature` is set where it must be good only once:
+    32 bytes, the digest of a signature that says when it was made."""
+
+    credential: str = DEFAULT_CREDENTIAL
+    signature: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,21 @@ class Denied:
 
 
 Decision = Allowed | Denied
+
+
+class WebhookAuth(Protocol):
+    """How the sources prove who they are."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether the proof covers the body, which then has to be read first."""
+
+    @property
+    def challenge(self) -> str:
+        """What a 401 says in `WWW-Authenticate`."""
+
+    def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
+        """Whether a request may come in; `headers` have lower-case names, `now` is in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +96,16 @@ class Bearer:
 
     def _all(self) -> tuple[str, ...]:
         return (self.tokens,) if isinstance(self.tokens, str) else self.tokens
+
+    @property
+    def signed(self) -> bool:
+        """Whether the proof covers the body."""
+        return False
+
+    @property
+    def challenge(self) -> str:
+        """What a 401 says in `WWW-Authenticate`."""
+        return "Bearer"
 
     def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
         """Compare the token with every valid one; `headers` have lower-case names, `now` is in Unix seconds."""
@@ -97,6 +132,16 @@ class Basic:
             raise ValueError("a user of basic auth cannot have a colon in it")
         _secret(self.user + self.password)
 
+    @property
+    def signed(self) -> bool:
+        """Whether the proof covers the body."""
+        return False
+
+    @property
+    def challenge(self) -> str:
+        """What a 401 says in `WWW-Authenticate`."""
+        return 'Basic realm="Observer"'
+
     def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
         """Compare user and password as one; `headers` have lower-case names, `now` is in Unix seconds."""
         given = _credentials(headers, "basic")
@@ -106,7 +151,8 @@ class Basic:
             pair = base64.b64decode(given, validate=True)
         except binascii.Error:
             return Denied(Denial.MALFORMED)
-        return Allowed() if _same(pair, _secret(f"{self.user}:{self.password}")) else Denied(Denial.WRONG)
+        good = _same(pair, _secret(f"{self.user}:{self.password}"))
+        return Allowed(self.user) if good else Denied(Denial.WRONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +177,16 @@ class Hmac:
         if not self.window > 0:
             raise ValueError("the window of the timestamp must be longer than 0 seconds")
 
+    @property
+    def signed(self) -> bool:
+        """Whether the proof covers the body."""
+        return True
+
+    @property
+    def challenge(self) -> str:
+        """What a 401 says in `WWW-Authenticate`."""
+        return "Bearer"
+
     def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
         """Compute the signature again; `headers` have lower-case names, `now` is in Unix seconds."""
         signature = headers.get(self.header.lower())
@@ -152,11 +208,45 @@ class Hmac:
         # Written so that a clock that gives no number (NaN) is outside as well.
         if timestamp and not abs(now - int(timestamp)) <= self.window:
             return Denied(Denial.TIMESTAMP_OUTSIDE_WINDOW)
-        return Allowed()
+        # Without a timestamp a repeated notification is byte for byte the same: nothing tells it from a replay.
+        return Allowed(signature=hashlib.sha256(digest.digest()).digest() if timestamp else None)
 
 
-WebhookAuth = Bearer | Basic | Hmac
-"""How the sources prove who they are."""
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Several credentials of one kind, each with a name; a name may stand twice while its secret is exchanged."""
+
+    members: tuple[tuple[str, Bearer | Basic | Hmac], ...]
+
+    def __post_init__(self) -> None:
+        if len({type(member) for _, member in self.members}) != 1:
+            raise ValueError("credentials that apply together must be of one kind, and at least one")
+
+    @property
+    def signed(self) -> bool:
+        """Whether the proof covers the body."""
+        return self.members[0][1].signed
+
+    @property
+    def challenge(self) -> str:
+        """What a 401 says in `WWW-Authenticate`."""
+        return self.members[0][1].challenge
+
+    def check(self, headers: Mapping[str, str], body: bytes, now: float) -> Decision:
+        """Try every credential, also after one fitted; the first that fits names the request."""
+        allowed: list[Allowed] = []
+        denied: list[Denied] = []
+        for name, member in self.members:
+            match member.check(headers, body, now):
+                case Allowed() as found:
+                    allowed.append(replace(found, credential=name))
+                case Denied() as found:
+                    denied.append(found)
+        if allowed:
+            return allowed[0]
+        # "Too old" says more than "wrong", which all the other secrets say of the same signature.
+        late = Denied(Denial.TIMESTAMP_OUTSIDE_WINDOW)
+        return late if late in denied else denied[0]
 
 
 def _credentials(headers: Mapping[str, str], scheme: str) -> bytes | Denied:

@@ -15,6 +15,7 @@ from db.errors import RecordError
 from db.migrate import schema_state
 from db.transactions import reconcile, telling
 from db.transactions.reconcile import LookState
+from receiver.rates import Rates
 
 Voice = Callable[[], Mapping[str, Any]]
 """What the bot says of itself: whether Slack listens, and which configuration errors it reported."""
@@ -23,9 +24,10 @@ Voice = Callable[[], Mapping[str, Any]]
 class Health:
     """The endpoints `/health`, `/ready` and `/`."""
 
-    def __init__(self, database: Database, voice: Voice, version: str, sources: Sequence[str] = ()) -> None:
+    def __init__(self, database: Database, voice: Voice, version: str, sources: Sequence[str], rates: Rates) -> None:
         self._database = database
         self._sources = tuple(sources)  # whose own lists are compared with the record
+        self._rates = rates
         self._voice = voice
         self._version = version
         self._limiter = anyio.CapacityLimiter(2)
@@ -40,7 +42,12 @@ class Health:
         database = await anyio.to_thread.run_sync(self._look, limiter=self._limiter)
         ready = database["problem"] == ""
         looks = database.pop("reconciliation", None)
-        content = {"status": "ready" if ready else "not ready", "database": database, "slack": dict(self._voice())}
+        content = {
+            "status": "ready" if ready else "not ready",
+            "database": database,
+            "slack": dict(self._voice()),
+            "webhooks": self._rates.as_json(),
+        }
         if looks is not None:
             content["reconciliation"] = looks
         return JSONResponse(content, status_code=200 if ready else 503)

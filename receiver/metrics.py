@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,6 +26,7 @@ from db.model.grouping import Meaning
 from db.model.incident import Severity, Status
 from db.transactions import gauges
 from db.transactions.gauges import Gauges
+from receiver.rates import Rates
 
 _log = logging.getLogger(__name__)
 
@@ -69,10 +70,12 @@ class WebhookMeter:
 class Metrics:
     """All counters, in a registry of their own; made by the composition and handed to whoever counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: Rates | None = None) -> None:
         self.registry = CollectorRegistry()
         registry = self.registry
         ProcessCollector(registry=registry)
+        if rates is not None:
+            registry.register(_RatesCollector(rates))
         self.deliveries = Counter(
             "observer_deliveries_total", "Requests to the webhooks by what became of them.",
             ("source", "outcome"), registry=registry,
@@ -186,6 +189,30 @@ class MetricsEndpoint:
         except RecordError as error:
             _log.warning("metrics without the record", extra={"error": type(error).__name__})
             return None
+
+
+class _RatesCollector:
+    """What each credential sends; names of credentials come from the settings, never from a sender."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """One counter for each sort of amount."""
+        labels = ("source", "credential")
+        requests = CounterMetricFamily("observer_credential_requests", "Requests by credential.", labels=labels)
+        alerts = CounterMetricFamily("observer_credential_alerts", "Alerts by credential.", labels=labels)
+        size = CounterMetricFamily("observer_credential_bytes", "Bytes of bodies by credential.", labels=labels)
+        denied = CounterMetricFamily("observer_denied_requests", "Requests that proved nothing.", labels=("source",))
+        for rate in self._rates.snapshot():
+            if rate.credential:
+                name = [rate.source, rate.credential]
+                requests.add_metric(name, rate.total.requests)
+                alerts.add_metric(name, rate.total.alerts)
+                size.add_metric(name, rate.total.bytes)
+            else:
+                denied.add_metric([rate.source], rate.total.denied)
+        return [requests, alerts, size, denied]
 
 
 class _RecordCollector:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ssl
 import tomllib
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.env import Env
 from db.model.policy import Policy
 from db.model.sections import PolicyError
-from receiver.auth import SIGNATURE_HEADER, Basic, Bearer, Hmac, WebhookAuth
+from receiver.auth import DEFAULT_CREDENTIAL, SIGNATURE_HEADER, AnyOf, Basic, Bearer, Hmac, WebhookAuth
+from receiver.bodies import BODY_SECONDS
+from receiver.credentials import CredentialError, Watched, parse_list
 from receiver.pull.client import SourceSettings
 from receiver.sources.fields import web_address
 
@@ -34,6 +37,7 @@ class ReceiverSettings:
     log_format: str  # "json" or "text"
     sources: tuple[SourceSettings, ...] = ()  # whose own lists of alerts are compared with the record
     max_body_bytes: int = MAX_BODY_BYTES
+    body_seconds: float = BODY_SECONDS
 
     @classmethod
     def from_env(cls, env: Env) -> ReceiverSettings | None:
@@ -68,24 +72,109 @@ class ReceiverSettings:
 
 
 def _bearer(env: Env) -> WebhookAuth | None:
-    token = env.required("WEBHOOK_TOKEN", "the bearer token that Grafana and Alertmanager send (WEBHOOK_AUTH=bearer)")
-    return Bearer((token,)) if token else None
+    one = _Texts.of(env, "WEBHOOK_TOKEN", env.secret("WEBHOOK_TOKEN"))
+    several = _Texts.of(env, "WEBHOOK_TOKENS", env.secret("WEBHOOK_TOKENS"))
+    if _absent(one, several):
+        why = "the bearer token that Grafana and Alertmanager send (WEBHOOK_AUTH=bearer)"
+        _missing(env, "WEBHOOK_TOKEN", why)
+        return None
+    return _credentials(env, one, several, lambda text: Bearer((text,)), lambda name, text: Bearer((text,)))
 
 
 def _basic(env: Env) -> WebhookAuth | None:
-    user = env.required("WEBHOOK_BASIC_USER", "the user of basic auth (WEBHOOK_AUTH=basic)")
-    password = env.required("WEBHOOK_BASIC_PASSWORD", "the password of basic auth (WEBHOOK_AUTH=basic)")
-    if ":" in user:
-        env.problems.append("WEBHOOK_BASIC_USER must not have a colon in it.")
-        return None
-    return Basic(user, password) if user and password else None
+    user = env.text("WEBHOOK_BASIC_USER")
+    one = _Texts.of(env, "WEBHOOK_BASIC_PASSWORD", env.secret("WEBHOOK_BASIC_PASSWORD"))
+    several = _Texts.of(env, "WEBHOOK_BASIC_USERS", env.secret("WEBHOOK_BASIC_USERS"))
+    if not several.is_set or user or one.is_set:
+        if not user:
+            _missing(env, "WEBHOOK_BASIC_USER", "the user of basic auth (WEBHOOK_AUTH=basic)")
+        if not one.is_set:
+            _missing(env, "WEBHOOK_BASIC_PASSWORD", "the password of basic auth (WEBHOOK_AUTH=basic)")
+        if ":" in user:
+            env.problems.append("WEBHOOK_BASIC_USER must not have a colon in it.")
+            return None
+        if not user or not one.is_set:
+            return None
+    return _credentials(env, one, several, lambda text: Basic(user, text), Basic, default=user)
 
 
 def _hmac(env: Env) -> WebhookAuth | None:
-    secret = env.required("WEBHOOK_HMAC_SECRET", "the secret of Grafana's signatures (WEBHOOK_AUTH=hmac)")
     header = env.text("WEBHOOK_HMAC_HEADER", SIGNATURE_HEADER)
-    timestamp_header = env.text("WEBHOOK_HMAC_TIMESTAMP_HEADER") or None
-    return Hmac(secret, header, timestamp_header) if secret else None
+    stamp = env.text("WEBHOOK_HMAC_TIMESTAMP_HEADER") or None
+    one = _Texts.of(env, "WEBHOOK_HMAC_SECRET", env.secret("WEBHOOK_HMAC_SECRET"))
+    several = _Texts.of(env, "WEBHOOK_HMAC_SECRETS", env.secret("WEBHOOK_HMAC_SECRETS"))
+    if _absent(one, several):
+        _missing(env, "WEBHOOK_HMAC_SECRET", "the secret of Grafana's signatures (WEBHOOK_AUTH=hmac)")
+        return None
+    return _credentials(
+        env, one, several, lambda text: Hmac(text, header, stamp), lambda name, text: Hmac(text, header, stamp)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """A secret as it is configured: its text now, and the file it is in, if it is in one."""
+
+    variable: str
+    text: str = field(repr=False)
+    path: str
+
+    @classmethod
+    def of(cls, env: Env, variable: str, text: str) -> _Texts:
+        return cls(variable, text, env.secret_file(variable))
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is one; a file that could not be read has left its problem already."""
+        return bool(self.text or self.path)
+
+    def now(self, files: Mapping[str, str]) -> str:
+        """The text, as its file has it now."""
+        return files[self.path] if self.path else self.text
+
+
+def _absent(one: _Texts, several: _Texts) -> bool:
+    return not one.is_set and not several.is_set
+
+
+def _missing(env: Env, name: str, why: str) -> None:
+    env.problems.append(f"{name} is not set: {why}.")
+
+
+_Kind = Bearer | Basic | Hmac
+
+
+def _credentials(
+    env: Env,
+    one: _Texts,
+    several: _Texts,
+    make_one: Callable[[str], _Kind],
+    make: Callable[[str, str], _Kind],
+    default: str = DEFAULT_CREDENTIAL,
+) -> WebhookAuth | None:
+    """The credentials of one kind: a single one, or several with names; those in files are watched."""
+
+    def build(files: Mapping[str, str]) -> WebhookAuth:
+        members: list[tuple[str, _Kind]] = []
+        if one.is_set:
+            members.append((default, make_one(one.now(files))))
+        if several.is_set:
+            pairs = parse_list(several.now(files), lines=bool(several.path))
+            members += [(name, make(name, text)) for name, text in pairs]
+        return AnyOf(tuple(members)) if several.is_set else members[0][1]
+
+    paths = tuple(texts.path for texts in (one, several) if texts.path)
+    said = " and ".join(f"{t.variable}_FILE" if t.path else t.variable for t in (one, several) if t.is_set)
+    try:
+        return Watched(paths, build) if paths else build({})
+    except CredentialError as error:
+        env.problems.append(f"{said}: {error}.")
+    except ValueError as error:
+        # the encoder's error would show the text itself
+        env.problems.append(f"{said}: {'not a text' if isinstance(error, UnicodeError) else error}.")
+    except OSError:
+        pass  # `env.secret` has said so
+    return None
 
 
 def _sources(env: Env) -> tuple[SourceSettings, ...]:
@@ -99,7 +188,7 @@ def _sources(env: Env) -> tuple[SourceSettings, ...]:
             return ()
     found = []
     grafana = _addresses(env, "GRAFANA_URL", env.text("GRAFANA_URL"))
-    token = env.text("GRAFANA_TOKEN")
+    token = env.secret("GRAFANA_TOKEN")
     if grafana:
         if not token:
             env.problems.append("GRAFANA_TOKEN is not set: the token of a service account, needed with GRAFANA_URL.")
@@ -116,8 +205,8 @@ def _sources(env: Env) -> tuple[SourceSettings, ...]:
 
 
 def _alertmanager_authorization(env: Env) -> str:
-    token = env.text("ALERTMANAGER_TOKEN")
-    user, password = env.text("ALERTMANAGER_USER"), env.text("ALERTMANAGER_PASSWORD")
+    token = env.secret("ALERTMANAGER_TOKEN")
+    user, password = env.text("ALERTMANAGER_USER"), env.secret("ALERTMANAGER_PASSWORD")
     if token and (user or password):
         env.problems.append("Set either ALERTMANAGER_TOKEN or ALERTMANAGER_USER and ALERTMANAGER_PASSWORD, not both.")
     elif bool(user) != bool(password):

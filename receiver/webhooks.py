@@ -17,15 +17,37 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from db.database import Database
-from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, RecordError, SchemaError, TooLarge
+from db.errors import (
+    Conflict,
+    DatabaseAway,
+    Interrupted,
+    OutcomeUnknown,
+    RecordError,
+    Replayed,
+    SchemaError,
+    TooLarge,
+)
 from db.model import finding
 from db.model.alert import Reading, Rejected, Unreadable
 from db.model.delivery import Delivery
+from db.model.masks import Masks
 from db.transactions import ingest
 from db.transactions.ingest import Arrival
-from receiver.auth import Basic, Denied, Hmac, WebhookAuth
+from receiver.auth import Allowed, Denial, Denied, WebhookAuth
+from receiver.bodies import (
+    BodyNotDecoded,
+    BodyTooLarge,
+    BodyTooSlow,
+    decoded,
+    drain,
+    read_body,
+    supported,
+)
 from receiver.collector import Collector
+from receiver.masking import mask_body
 from receiver.metrics import WebhookMeter
+from receiver.rates import Amounts, Rates
+from receiver.replays import Replays
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +64,6 @@ AT_ONCE_BYTES = 32 * 1024
 """Bodies up to this are read on the event loop, which takes less than handing them to a thread: half a millisecond."""
 
 
-class BodyTooLarge(Exception):
-    """The body is larger than `MAX_BODY_BYTES`."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """One webhook path: `source` names it in the record until the body says more."""
@@ -60,16 +78,27 @@ class Webhook:
     heard: Callable[[Reading], None]  # called after a commit with what was recorded
     meter: WebhookMeter
     max_body_bytes: int
+    rates: Rates
+    replays: Replays
+    masks: Masks
+    body_seconds: float
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; 2xx only after the commit."""
         began = time.monotonic()
         try:
             return await self._answer(request)
-        except BodyTooLarge:
+        except BodyTooLarge as error:
             self.meter.outcome("too_large")
             _log.warning("webhook body too large", extra={"source": self.source})
+            if error.unread:
+                await drain(request)
             return _problem(413, "body", f"the body is larger than {self.max_body_bytes} bytes", close=True)
+        except BodyTooSlow:
+            self.meter.outcome("gone")
+            _log.warning("webhook body too slow", extra={"source": self.source})
+            reason = f"the body was not complete after {self.body_seconds:.0f} seconds"
+            return _problem(408, "body", reason, close=True)
         except ClientDisconnect:
             self.meter.outcome("gone")
             _log.warning("webhook sender went away", extra={"source": self.source})
@@ -78,73 +107,109 @@ class Webhook:
             self.meter.took(time.monotonic() - began)
 
     async def _answer(self, request: Request) -> Response:
-        length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > self.max_body_bytes:
-            raise BodyTooLarge
         # A signature covers the body; other credentials are checked before a byte of it is read.
-        signed = isinstance(self.auth, Hmac)
-        if not signed and (denied := self._denied(request, b"")):
-            return denied
-        body = await self._body(request)
-        if signed and (denied := self._denied(request, body)):
-            return denied
-        encoding = request.headers.get("content-encoding", "identity").lower()
-        if encoding not in ("identity", ""):
+        signed = self.auth.signed
+        proof = self._proof(request, b"") if not signed else Allowed()
+        if isinstance(proof, Denied):
+            await drain(request)
+            return self._denied(proof)
+        body = await read_body(request, self.max_body_bytes, seconds=self.body_seconds)
+        if signed:
+            proof = self._proof(request, body)
+            if isinstance(proof, Denied):
+                return self._denied(proof)
+        encoding = request.headers.get("content-encoding", "")
+        if not supported(encoding):
             self.meter.outcome("encoding")
-            return _problem(415, "Content-Encoding", f"{encoding[:40]!r} is not supported; send the body as it is")
-        delivery = Delivery(
-            request_id=_PROCESS + next(_numbers).to_bytes(8, "big"),
+            return _problem(
+                415, "Content-Encoding", f"{encoding[:40]!r} is not supported; send gzip, or the body as is"
+            )
+        arrived = _Arrived(
             received_at=self.clock(),
-            source=self.source,
             content_type=_content_type(request),
+            encoding=encoding,
             body=body,
+            credential=proof.credential,
+            signature=proof.signature,
         )
-        return await self._record(delivery)
+        return await self._take(arrived)
 
-    def _denied(self, request: Request, body: bytes) -> Response | None:
+    def _proof(self, request: Request, body: bytes) -> Allowed | Denied:
         decision = self.auth.check(request.headers, body, self.clock().timestamp())
-        if not isinstance(decision, Denied):
-            return None
+        if isinstance(decision, Allowed) and self.replays.knows(decision.signature):
+            return Denied(Denial.SIGNATURE_REPLAYED)
+        return decision
+
+    def _denied(self, proof: Denied) -> Response:
         self.meter.outcome("denied")
-        _log.warning("webhook denied", extra={"source": self.source, "reason": decision.reason.value})
+        self.rates.count(self.source, "", Amounts(requests=1, denied=1))
+        _log.warning("webhook denied", extra={"source": self.source, "reason": proof.reason.value})
         response = _problem(401, "Authorization", "missing or wrong credentials", close=True)
-        response.headers["WWW-Authenticate"] = 'Basic realm="Observer"' if isinstance(self.auth, Basic) else "Bearer"
+        response.headers["WWW-Authenticate"] = self.auth.challenge
         return response
 
-    async def _body(self, request: Request) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > self.max_body_bytes:
-                raise BodyTooLarge
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    async def _record(self, delivery: Delivery) -> Response:
+    async def _take(self, arrived: _Arrived) -> Response:
         """Read, have it recorded, answer."""
+        alerts, replayed = 0, False
         try:
-            try:
-                if len(delivery.body) <= AT_ONCE_BYTES:
-                    reading = self.read(delivery.body)
-                else:
-                    reading = await anyio.to_thread.run_sync(self.read, delivery.body, limiter=self.limiter)
-            except Unreadable as problem:
-                return await anyio.to_thread.run_sync(self._keep_unreadable, delivery, problem, limiter=self.limiter)
+            if len(arrived.body) <= AT_ONCE_BYTES and not arrived.encoding and not self.masks.storage:
+                delivery, reading = self._understand(arrived)
+            else:
+                delivery, reading = await anyio.to_thread.run_sync(self._understand, arrived, limiter=self.limiter)
+        except BodyTooLarge:
+            self.meter.outcome("too_large")
+            _log.warning("webhook body too large", extra={"source": self.source, "bytes": len(arrived.body)})
+            return _problem(413, "body", f"the body is larger than {self.max_body_bytes} bytes once decompressed")
+        except BodyNotDecoded:
+            self.meter.outcome("encoding")
+            _log.warning("webhook body not decoded", extra={"source": self.source, "bytes": len(arrived.body)})
+            return _problem(400, "Content-Encoding", "the body is not what its Content-Encoding says")
+        try:
+            if isinstance(reading, Unreadable):
+                return await anyio.to_thread.run_sync(self._keep_unreadable, delivery, reading, limiter=self.limiter)
+            alerts = len(reading.alerts)
             answer = await self.collector.record(Arrival(delivery, reading))
+        except Replayed:
+            replayed = True
+            self.replays.learn(delivery.signature)
+            return self._denied(Denied(Denial.SIGNATURE_REPLAYED))
         except RecordError as error:
             return self._not_recorded(error)
+        finally:
+            if not replayed:  # which counts as denied
+                self.rates.count(self.source, arrived.credential, Amounts(1, alerts, len(arrived.body)))
         self.heard(reading)
         self.meter.recorded(reading, answer)
         return _json({"status": "recorded", **answer})
+
+    def _understand(self, arrived: _Arrived) -> tuple[Delivery, Reading | Unreadable]:
+        """Decompress, mask, read. Raises `BodyTooLarge` and `BodyNotDecoded`."""
+        body, masked = mask_body(decoded(arrived.body, arrived.encoding, self.max_body_bytes), self.masks)
+        delivery = Delivery(
+            request_id=_PROCESS + next(_numbers).to_bytes(8, "big"),
+            received_at=arrived.received_at,
+            source=self.source,
+            content_type=arrived.content_type,
+            body=body,
+            credential=arrived.credential,
+            signature=arrived.signature,
+            masked=masked,
+        )
+        try:
+            return delivery, self.read(body)
+        except Unreadable as problem:
+            return delivery, problem
 
     def _keep_unreadable(self, delivery: Delivery, problem: Unreadable) -> Response:
         number = ingest.record_unreadable(self.database, delivery, Rejected(problem.path, problem.reason))
         self.meter.outcome("unreadable")
         _log.warning(
             "delivery could not be read",
-            extra={"source": self.source, "delivery": number, "path": problem.path, "bytes": len(delivery.body)},
-        )
+            extra={
+                "source": self.source, "credential": delivery.credential, "delivery": number, "path": problem.path,
+                "bytes": len(delivery.body),
+            },
+        )  # fmt: skip
         return _problem(422, problem.path, problem.reason, delivery=number)
 
     def _not_recorded(self, error: RecordError) -> Response:
@@ -157,6 +222,18 @@ class Webhook:
             return _problem(503, "database", "the database is away; nothing was recorded, send again", retry=True)
         self.meter.outcome("failed")
         raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A request whose sender is known and whose body is complete."""
+
+    received_at: datetime
+    content_type: str
+    encoding: str
+    body: bytes
+    credential: str
+    signature: bytes | None
 
 
 def _content_type(request: Request) -> str:

@@ -22,11 +22,19 @@ MANIFEST = yaml.safe_load((ROOT / "slack_app_manifest.yaml").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
 
+SOURCES = [ROOT / part for part in ("bot/settings.py", "db/settings.py", "db/tls.py", "receiver/settings.py")]
+
+
 def settings_in_code() -> set[str]:
-    """The names of all settings that the program reads."""
-    pattern = re.compile(r'env\.(?:text|required|integer|choice|url)\(\s*"([A-Z_]+)"')
-    sources = [ROOT / part / "settings.py" for part in ("bot", "db", "receiver")]
-    return {name for source in sources for name in pattern.findall(source.read_text("utf-8"))}
+    """The names of all settings that the program reads, without the files that secrets may be in."""
+    pattern = re.compile(r'env\.(?:text|required|integer|choice|url|secret)\(\s*"([A-Z_]+)"')
+    return {name for source in SOURCES for name in pattern.findall(source.read_text("utf-8"))}
+
+
+def secret_files_in_code() -> set[str]:
+    """The names of the settings that say in which file a secret is."""
+    pattern = re.compile(r'env\.secret\(\s*"([A-Z_]+)"')
+    return {f"{name}_FILE" for source in SOURCES for name in pattern.findall(source.read_text("utf-8"))}
 
 
 def test_the_import_contracts_hold() -> None:
@@ -47,7 +55,7 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_every_setting_is_in_the_readme_and_in_the_example_and_the_other_way_round() -> None:
     example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE))
     not_of_the_program = {"DB_ROOT_PASSWORD", "SANDBOX_PORT", "RUN_DIR"}  # of compose and of make run
-    assert example - not_of_the_program == settings_in_code()
+    assert example - not_of_the_program == settings_in_code() | secret_files_in_code()
     table = README[README.index("## Settings") : README.index("The **policy file**")]
     assert set(re.findall(r"`([A-Z][A-Z_]+)`", table)) == settings_in_code()
 
@@ -56,6 +64,7 @@ def test_compose_passes_every_setting_on_and_has_no_default_passwords() -> None:
     compose = yaml.safe_load((ROOT / "manifests" / "compose.yaml").read_text("utf-8"))
     passed = set(compose["services"]["observer"]["environment"])
     assert settings_in_code() - passed == {"HOST", "PORT", "OBSERVER_CONFIG", "RECONCILE_CA_FILE"}
+    assert secret_files_in_code() - passed == {"DB_PASSWORD_FILE"}  # the server's container needs the password, too
     text = (ROOT / "manifests" / "compose.yaml").read_text("utf-8")
     assert re.findall(r"\$\{\w*(?:PASSWORD|TOKEN|SECRET)\w*:-[^}]+\}", text) == []
 
@@ -108,6 +117,8 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
     assert policy.storm == default.storm
     assert [rule.name for rule in policy.groups] == ["groups[0]"]
     assert policy.retention == default.retention
+    assert (policy.rates, policy.audit) == (default.rates, default.audit)
+    assert [len(policy.masks.storage), len(policy.masks.slack)] == [1, 1]
     assert len(policy.routes) == 2
 
 

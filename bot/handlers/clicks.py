@@ -47,13 +47,14 @@ def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
 
 def _change(context: Context, ack: Ack, click: Click, action: Action) -> None:
     try:
-        outcome = respond.change_status(
+        done = respond.change_status(
             context.database, click.incident_id, action, person(click.user_id), context.clock(), policy=context.policy
         )
     except RecordError as error:
         context.whisper(click.response_url, notices.database_away(context.words))
         raise ClickFailed(type(error).__name__) from error
     ack()
+    outcome = context.veil.outcome(done)
     context.wake()  # also when somebody was first: the card they clicked may be behind
     _log.info("click", extra=_ids(click) | {"action": action.value, "outcome": type(outcome).__name__})
     match outcome:
@@ -78,7 +79,7 @@ def _refresh(context: Context, click: Click) -> None:
     except RecordError:
         return
     if details is not None:
-        context.replace(click.response_url, incident_details(details, context.words))
+        context.replace(click.response_url, incident_details(context.veil.details(details), context.words))
 
 
 def _open_dialog(context: Context, ack: Ack, click: Click) -> None:
@@ -100,7 +101,9 @@ def _show(context: Context, ack: Ack, click: Click) -> None:
     ack()
     if details is None:
         context.whisper(click.response_url, notices.not_found(click.incident_id, context.words))
-    elif click.action is ClickAction.SHARE:
+        return
+    details = context.veil.details(details)
+    if click.action is ClickAction.SHARE:
         shared = incident_details(details, context.words, ephemeral=False, shared_by=who(person(click.user_id)))
         context.share(click.response_url, shared)
     else:

@@ -45,9 +45,9 @@ def _run(context: Context, call: CommandCall) -> SlackMessage:
     _log.info("command", extra={"command": type(command).__name__, "user": call.user_id})
     match command:
         case ListOpen():
-            return incident_list(lookup.list_incidents(context.database, Filter()), words, command=call.name)
+            return _list(context, call, Filter())
         case ListFiltered(filter=wanted):
-            return incident_list(lookup.list_incidents(context.database, wanted), words, command=call.name)
+            return _list(context, call, wanted)
         case Show(reference=reference):
             return _show(context, reference)
         case Change():
@@ -60,15 +60,20 @@ def _run(context: Context, call: CommandCall) -> SlackMessage:
             assert_never(command)
 
 
+def _list(context: Context, call: CommandCall, wanted: Filter) -> SlackMessage:
+    found = lookup.list_incidents(context.database, wanted)
+    return incident_list(context.veil.listing(found), context.words, command=call.name)
+
+
 def _show(context: Context, reference: Reference) -> SlackMessage:
     details = lookup.show_incident(context.database, reference)
     if details is None:
         return notices.not_found(reference, context.words)
-    return incident_details(details, context.words)
+    return incident_details(context.veil.details(details), context.words)
 
 
 def _change(context: Context, call: CommandCall, change: Change) -> SlackMessage:
-    outcome = respond.change_status(
+    done = respond.change_status(
         context.database,
         change.reference,
         change.action,
@@ -78,6 +83,7 @@ def _change(context: Context, call: CommandCall, change: Change) -> SlackMessage
         notes=change.notes,
     )
     context.wake()
+    outcome = context.veil.outcome(done)
     match outcome:
         case Changed():
             return notices.changed(outcome, change.action, context.words)

@@ -11,6 +11,7 @@ from datetime import datetime
 from bot.blocks.message import SlackMessage
 from bot.slack import Sent, Slack
 from bot.text.words import Words
+from bot.veil import Veil
 from db.database import Database
 from db.model.policy import Policy
 
@@ -28,6 +29,11 @@ class Context:
     clock: Callable[[], datetime]
     wake: Callable[[], None]  # there is something to tell
     later: Executor  # for answers that nobody waits for
+
+    @property
+    def veil(self) -> Veil:
+        """What every value of the record passes before it is shown."""
+        return Veil(self.policy.masks)
 
     def whisper(self, response_url: str, message: SlackMessage) -> None:
         """Tell the person who clicked, and nobody else, without making them wait."""

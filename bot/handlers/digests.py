@@ -67,11 +67,11 @@ def _show(context: Context, click: DigestClick) -> SlackMessage:
         if shown is None:
             return digest_gone(context.words)
         last = max(0, (len(shown.groups) - 1) // GROUP_ROWS * GROUP_ROWS)
-        return group_list(shown, context.words, min(value.offset, last))
+        return group_list(context.veil.overview(shown), context.words, min(value.offset, last))
     page = storms.page(context.database, value.digest_id, value.group, limit=ROWS, offset=value.offset)
     if page is None:
         return digest_gone(context.words)
-    return incident_page(Listed(page.digest, page.group, page.incidents, page.offset), context.words)
+    return incident_page(_listed(context, page), context.words)
 
 
 def _change(context: Context, ack: Ack, click: DigestClick, action: Action, answer_by: float) -> None:
@@ -93,7 +93,9 @@ def _change(context: Context, ack: Ack, click: DigestClick, action: Action, answ
         if not answered and time.monotonic() > answer_by:
             ack()
             answered = True
-            said = bulk_under_way(action, chosen.group, result.changed, len(chosen.members), context.words)
+            said = bulk_under_way(
+                action, context.veil.group(chosen.group), result.changed, len(chosen.members), context.words
+            )
             context.whisper(click.response_url, said)
         ids = chosen.members[reached : reached + bulk.CHUNK]
         try:
@@ -132,8 +134,13 @@ def _refresh(context: Context, click: DigestClick) -> None:
     except RecordError:
         return
     if page is not None:
-        listed = Listed(page.digest, page.group, page.incidents, page.offset)
-        context.replace(click.response_url, incident_page(listed, context.words))
+        context.replace(click.response_url, incident_page(_listed(context, page), context.words))
+
+
+def _listed(context: Context, page: storms.Page) -> Listed:
+    veil = context.veil
+    incidents = tuple(veil.incident(incident) for incident in page.incidents)
+    return Listed(veil.digest(page.digest), veil.group(page.group), incidents, page.offset)
 
 
 def _answer(context: Context, action: Action, chosen: bulk.Selection, result: bulk.Result, left: int) -> SlackMessage:
@@ -142,4 +149,5 @@ def _answer(context: Context, action: Action, chosen: bulk.Selection, result: bu
     already: Counter[Who | None] = Counter()
     for by, count in result.already.items():
         already[who_or_none(by)] += count
-    return bulk_done(action, chosen.group, (result.changed, already, result.resolved), left, context.words)
+    counts = (result.changed, already, result.resolved)
+    return bulk_done(action, context.veil.group(chosen.group), counts, left, context.words)

@@ -29,7 +29,7 @@ def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
         ack(response_action="errors", errors=submission_errors(words.internal_error))
         return
     try:
-        outcome = respond.change_status(
+        done = respond.change_status(
             context.database,
             submission.incident_id,
             Action.RESOLVE,
@@ -42,6 +42,7 @@ def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
         _log.warning("submission failed", extra={"error": type(error).__name__, "user": submission.user_id})
         ack(response_action="errors", errors=submission_errors(words.database_away))
         return
+    outcome = context.veil.outcome(done)
     match outcome:
         case Changed():
             ack()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from db.commands import check, replay, schema, tidy
+from db.commands import check, replay, schema, tidy, verify_audit
 from db.commands.context import CommandError, Context
 from db.env import SettingsError
 from db.errors import RecordError
@@ -24,7 +24,7 @@ def run(
         "DB_NAME name. `python -m db COMMAND --help` says more of each.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (schema, check, tidy, replay):
+    for module in (schema, check, tidy, replay, verify_audit):
         module.add(commands)
     parsed = parser.parse_args(arguments)
     context = Context(env, clock, read, sys.stdout)

@@ -26,11 +26,14 @@ class Delivery:
     received_at: datetime  # UTC
     source: str
     content_type: str
-    body: bytes
+    body: bytes  # decompressed, and masked where the policy says so
+    credential: str = ""  # the name of what proved who sent it; empty for what Observer found out itself
+    signature: bytes | None = None  # 32 bytes: refused when a delivery with the same one is kept
+    masked: bool = False  # whether masking rules changed the body
 
     @property
     def sha256(self) -> bytes:
-        """The digest of the bytes as received."""
+        """The digest of the bytes as they are kept, before compressing."""
         return hashlib.sha256(self.body).digest()
 
 

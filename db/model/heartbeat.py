@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from db.model.alert import Alert, AlertKind, AlertState, Reading
 from db.model.incident import Severity
+from db.model.patterns import Pattern
 from db.model.sections import Matcher, Section, Sections
 
 SOURCE = "observer"
@@ -29,7 +29,7 @@ class Heartbeat:
     severity: Severity = Severity.CRITICAL
 
 
-WATCHDOG = (Heartbeat(Matcher((("alertname", re.compile("Watchdog")),))),)
+WATCHDOG = (Heartbeat(Matcher((("alertname", Pattern("Watchdog")),))),)
 """The heartbeats of an absent policy file."""
 
 

@@ -45,6 +45,16 @@ class Rank(IntEnum):
     INFO = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The hash chain of an incident's timeline (see `db.model.audit`)."""
+
+    length: int = 0
+    head: bytes | None = None  # the newest link, 32 bytes; None before the first
+    removed: int = 0  # events at the beginning that retention removed
+    base: bytes | None = None  # the newest link of those
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """An incident as the record has it. All times are UTC and aware."""
@@ -87,6 +97,7 @@ class Incident:
     last_change_at: datetime | None = None
     last_change_by: Actor | None = None
     version: int = 1  # grows with every visible change; a card shows one version
+    chain: Chain = field(default_factory=Chain)
 
     @property
     def is_open(self) -> bool:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from db.model.audit import AuditPolicy, read_audit
 from db.model.blind import Blindness, read_blindness
 from db.model.heartbeat import WATCHDOG, Heartbeat, read_heartbeats
 from db.model.incident import Severity
+from db.model.masks import Masks, read_masks
 from db.model.pulling import Pulling, read_pulling
+from db.model.rates import RatePolicy, read_rates
 from db.model.retention import Retention, read_retention
 from db.model.sections import Matcher, PolicyError, Section, Sections
 from db.model.stale import STALE_AFTER
@@ -76,6 +79,9 @@ class Policy:
     heartbeats: tuple[Heartbeat, ...] = WATCHDOG
     blind: Blindness = field(default_factory=Blindness)
     stale_after: timedelta = STALE_AFTER  # an open incident that is silent for so long is marked; 0: never
+    masks: Masks = field(default_factory=Masks)
+    rates: RatePolicy = field(default_factory=RatePolicy)
+    audit: AuditPolicy = field(default_factory=AuditPolicy)
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     retention: Retention = field(default_factory=Retention)
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
@@ -143,7 +149,7 @@ def _read(file: Sections) -> Policy:
         file.data,
         {
             *("incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people"),
-            *("reconcile", "blind", "storm", "groups", "retention"),
+            *("reconcile", "blind", "storm", "groups", "retention", "masks", "rates", "audit"),
         },
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after"})
@@ -168,6 +174,9 @@ def _read(file: Sections) -> Policy:
         stale_after=incidents.duration("stale_after", default.stale_after),
         pulling=read_pulling(file),
         retention=read_retention(file),
+        masks=read_masks(file),
+        rates=read_rates(file),
+        audit=read_audit(file),
         may_act=frozenset(people.texts("may_act", ())),
         storm=read_storm(file),
         groups=read_groups(file),

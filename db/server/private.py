@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -48,6 +48,7 @@ class PrivateServer:
     `port=0` the port of the last start is taken again if it is free, else any free one. `durable=False` is for tests:
     commits survive a killed server but not a power failure. `user` may do anything in databases whose names begin
     with that of `database`. `patience` is how many seconds to wait for an earlier run on the same data to end.
+    `options` are further options of the server, which win over ours; they may be changed between a stop and a start.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class PrivateServer:
         database: str = "observer",
         patience: float = 0.0,
         report: Report = silent,
+        options: Sequence[str] = (),
     ) -> None:
         self.home = home.resolve()
+        self.options = tuple(options)
         self.data = self.home / "files"
         self.log = self.home / "server.log"
         self.host = HOST
@@ -88,9 +91,7 @@ class PrivateServer:
     @property
     def kind(self) -> Product:
         """`mariadb` or `mysql`, known after the first start."""
-        if self._program is None:
-            raise StartFailed("the server was never started")
-        return self._program.product
+        return self.program.product
 
     @property
     def root_url(self) -> str:
@@ -128,6 +129,13 @@ class PrivateServer:
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def program(self) -> Program:
+        """The server that runs, known after the first start."""
+        if self._program is None:
+            raise StartFailed("the server was never started")
+        return self._program
 
     def stop(self) -> None:
         """Orderly shutdown; nothing happens when it is not running."""
@@ -287,7 +295,7 @@ class PrivateServer:
             start = log.tell()
             self._watch = subprocess.Popen(  # noqa: S603 -- the server that was found, with arguments of ours
                 watched(
-                    [*program.command, "--no-defaults", *self._options(program)],
+                    [*program.command, "--no-defaults", *self._options(program), *self.options],
                     grace=_STOP_SECONDS,
                     pid_file=self.home / "server.pid",
                 ),

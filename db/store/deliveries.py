@@ -37,13 +37,16 @@ class Row:
             "body_sha256": self.delivery.sha256,
             "body_bytes": len(self.delivery.body),
             "truncated_alerts": self.truncated,
+            "credential": cut(self.delivery.credential, 64),
+            "signature": self.delivery.signature,
+            "masked": self.delivery.masked,
             "problem": cut_bytes(self.problem) or None,
             "outcome": None if self.outcome is None else to_json(self.outcome),
         }
 
 
 def insert(tx: Transaction, row: Row) -> int:
-    """Keep a request; its number. Raises `Duplicate` when this request id is kept already."""
+    """Keep a request; its number. Raises `Duplicate` when this request id, or this signature, is kept already."""
     data = row.packed.data
     first, *rest = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)] or [b""]
     delivery_id = tx.insert(query("deliveries", "insert"), row.columns() | {"body": first})

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from db.columns import cut, cut_bytes, from_json, from_time, to_json
+from db.columns import cut, cut_bytes, from_bytes, from_json, from_time, to_json
 from db.database import Row, Transaction
 from db.model.alert import Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
-from db.model.incident import Filter, Incident, Severity, Status
+from db.model.incident import Chain, Filter, Incident, Severity, Status
 from db.queries import query
 
 
@@ -141,16 +141,6 @@ def update_each(tx: Transaction, changes: Sequence[tuple[Incident, int, int]]) -
     tx.update_each(query("incidents", "update"), rows)
 
 
-def change_many(tx: Transaction, after: Sequence[Incident], by: Actor, at: datetime) -> int:
-    """Write that `by` acknowledged or resolved all of these at `at`, in one statement; how many it changed."""
-    if not after:
-        return 0
-    values = {"ids": [incident.incident_id for incident in after], "by": _actor(by), "at": at}
-    if after[0].status is Status.ACKNOWLEDGED:
-        return tx.execute(query("incidents", "acknowledge_many"), values)
-    return tx.execute(query("incidents", "resolve_many"), values)
-
-
 def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:
     """The first incidents of a filter, the worst first, then the newest."""
     return [_incident(row) for row in tx.rows(query("incidents", "search"), _filter(wanted) | {"limit": limit})]
@@ -219,6 +209,8 @@ def _columns(incident: Incident) -> dict[str, object]:
         "last_change_at": incident.last_change_at,
         "last_change_by": _actor(incident.last_change_by),
         "version": incident.version,
+        "chain_length": incident.chain.length,
+        "chain_head": incident.chain.head,
     }
 
 
@@ -268,4 +260,7 @@ def _incident(row: Row) -> Incident:
         last_change_at=from_time(row["last_change_at"]),
         last_change_by=actor("last_change_by"),
         version=int(row["version"]),
+        chain=Chain(
+            row["chain_length"], from_bytes(row["chain_head"]), row["chain_removed"], from_bytes(row["chain_base"])
+        ),
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from db.columns import cut, from_json, to_json
+from db.columns import from_json, to_json
 from db.database import Row, Transaction
+from db.model.audit import Linked, stored_actor
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, EventKind, Status
 from db.queries import query
 
 
-def append(tx: Transaction, events: Sequence[Event]) -> None:
-    """Add lines."""
-    tx.insert_many(query("timeline", "append"), [_columns(event) for event in events])
+def append(tx: Transaction, lines: Sequence[Linked]) -> None:
+    """Add lines; the incidents are written with the new heads of their chains in the same transaction."""
+    tx.insert_many(query("timeline", "append"), [_columns(line) for line in lines])
 
 
 def latest(tx: Transaction, incident: IncidentId, limit: int) -> tuple[Event, ...]:
@@ -31,16 +32,19 @@ def of_incidents(tx: Transaction, ids: Sequence[IncidentId]) -> dict[IncidentId,
     return found
 
 
-def _columns(event: Event) -> dict[str, object]:
+def _columns(line: Linked) -> dict[str, object]:
+    event = line.event
     return {
         "incident_id": event.incident_id,
         "at": event.at,
         "kind": event.kind.value,
-        "actor": cut(str(event.actor), 255),
+        "actor": stored_actor(event),
         "from_status": event.from_status.value if event.from_status else None,
         "to_status": event.to_status.value if event.to_status else None,
         "reason": event.reason,
         "details": to_json(dict(event.details)),
+        "chain_number": line.number,
+        "link": line.link,
     }
 
 

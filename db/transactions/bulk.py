@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from db.database import Database, Transaction
-from db.errors import Conflict
+from db.model import audit
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, Incident, Status
 from db.model.lifecycle import Action, Already, Changed, transition
 from db.model.policy import Policy
 from db.model.storm import EVERYTHING, Digest, Group, grouped, whole
-from db.store import digests, incidents, messages, timeline
+from db.store import digests, incidents, instances, messages, timeline
 
 CHUNK = 100
 """Incidents changed in one transaction: their keys are locked for some ten milliseconds."""
@@ -93,12 +93,15 @@ def change(
         incidents.lock_keys(tx, [incident.key for incident in incidents.by_ids(tx, ids).values()])
         changed: list[Incident] = []
         events: list[Event] = []
+        released: list[IncidentId] = []
         already: Counter[Actor | None] = Counter()
         resolved = again = 0
         for incident in incidents.by_ids(tx, ids).values():
             outcome = transition(incident, action, actor, now)
             if isinstance(outcome, Changed):
                 changed.append(outcome.incident)
+                if incident.held and not outcome.incident.held:
+                    released.append(incident.incident_id)
                 events.append(replace(outcome.event, reason=REASON, details={"digest": digest_id}))
             elif isinstance(outcome, Already) and (outcome.by, outcome.at) == (actor, now):
                 again += 1  # by this very click, in a run whose COMMIT got no answer
@@ -106,9 +109,11 @@ def change(
                 already[outcome.by] += 1
             elif incident.status is Status.RESOLVED:
                 resolved += 1
-        if incidents.change_many(tx, changed, actor, now) != len(changed):
-            raise Conflict("incidents changed although their keys are locked")
-        timeline.append(tx, events)
+        linked, lines = audit.sealed(changed, events)
+        incidents.update_each(tx, [(linked[one.incident_id], one.version - 1, 0) for one in changed])
+        for name in released:
+            instances.release(tx, name, now)
+        timeline.append(tx, lines)
         messages.want_cards(tx, [_with_channel(incident, policy) for incident in changed], now)
         return Result(len(changed) + again, dict(already), resolved)
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from db.database import Database, Transaction
 from db.errors import Conflict, RecordError, server_code
+from db.model import audit
 from db.model.checking import TRIGGERS, UNIQUE_KEYS, Check, Space, Suspect
 from db.model.delivery import BodyRemoved, Packed, unpack
 from db.model.identity import Actor, ActorKind, IncidentId, IncidentKey
@@ -168,12 +169,10 @@ def _tell(tx: Transaction, check: Check, suspect: Suspect, now: datetime) -> Non
         return
     details = {"what": check.name, "was": suspect.found, "is": suspect.expected}
     actor = Actor(ActorKind.OBSERVER, "check")
-    timeline.append(
-        tx,
-        [Event(incident_id=incident.incident_id, at=now, kind=EventKind.REPAIRED, actor=actor, details=details)],
-    )
-    newer = replace(incident, version=incident.version + 1)
+    event = Event(incident_id=incident.incident_id, at=now, kind=EventKind.REPAIRED, actor=actor, details=details)
+    newer, lines = audit.extended(replace(incident, version=incident.version + 1), (event,))
     incidents.update(tx, newer, incident.version)
+    timeline.append(tx, lines)
     messages.refresh_cards(tx, [newer])
 
 

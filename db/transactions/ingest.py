@@ -9,9 +9,9 @@ from datetime import datetime
 
 from db.columns import cut
 from db.database import Database, Transaction
-from db.errors import Duplicate
+from db.errors import SIGNATURE_KEY, Duplicate, Replayed
 from db.literals import Written
-from db.model import grouping
+from db.model import audit, grouping
 from db.model.alert import Alert, AlertKind, Reading, Rejected
 from db.model.delivery import Delivery, DeliveryOutcome, pack
 from db.model.grouping import InstanceName, Keyed, Known, Meaning, Plan
@@ -31,7 +31,7 @@ def record_delivery(
     """Record a request that could be read, and everything that follows from it; the answer, as JSON.
 
     Safe to repeat: a request id that is recorded already changes nothing and gives the same answer again. Raises the
-    errors of `db.errors`; then nothing is recorded.
+    errors of `db.errors`, `Replayed` for a signature that is recorded already; then nothing is recorded.
     """
     packed = pack(delivery.body)  # outside of the transaction, which holds locks
     ordered = grouping.sort(reading, policy)
@@ -67,10 +67,10 @@ def record_delivery(
         try:
             row = deliveries.Row(delivery, packed, reading.truncated, _problem(reading.rejected), outcome)
             delivery_id = deliveries.insert(tx, row)
-        except Duplicate:
+        except Duplicate as error:
             known_answer = deliveries.by_request(tx, delivery.request_id)
             if known_answer is None:
-                raise
+                raise _replayed(error) from error
             return known_answer
         _write(tx, decided, known, now)
         alerts.insert(tx, [(entry, contents[id(entry.keyed)], delivery_id, now) for entry in decided.recorded])
@@ -174,11 +174,18 @@ def record_unreadable(database: Database, delivery: Delivery, problem: Rejected)
     def work(tx: Transaction) -> int:
         try:
             return deliveries.insert(tx, deliveries.Row(delivery, packed, problem=_problem((problem,))))
-        except Duplicate:
+        except Duplicate as error:
             known = deliveries.by_request(tx, delivery.request_id)
-            return int(known["delivery"]) if known else 0
+            if known is None:
+                raise _replayed(error) from error
+            return int(known["delivery"])
 
     return database.transact(work, idempotent=True)
+
+
+def _replayed(error: Duplicate) -> Duplicate | Replayed:
+    """What a refused row means when its request id is not the one that stands there."""
+    return Replayed("a request with this signature is recorded already") if error.key == SIGNATURE_KEY else error
 
 
 def _fingerprints(keyed: Sequence[Keyed]) -> list[str]:
@@ -278,16 +285,18 @@ def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
     versions = {one.incident_id: one.version for one in (*known.closed.values(), *known.last.values())}
     versions |= {one.incident_id: one.version for one in known.open.values()}
     recorded = Counter(entry.incident_id for entry in decided.recorded)
-    changes = [(one, versions[one.incident_id], recorded[one.incident_id]) for one in decided.changed]
+    linked, lines = audit.sealed((*decided.changed, *decided.opened), decided.events)
+    changes = [(linked[n], versions[n], recorded[n]) for n in (one.incident_id for one in decided.changed)]
     # What resolves makes room for what opens: at no moment has a key two open incidents.
     incidents.update_each(tx, [change for change in changes if not change[0].is_open])
     incidents.update_each(tx, [change for change in changes if change[0].is_open])
-    incidents.insert(tx, decided.opened, now, recorded)  # in the order they opened, which is that of their numbers
+    opened = [linked[one.incident_id] for one in decided.opened]  # as they opened, which is the order of their numbers
+    incidents.insert(tx, opened, now, recorded)
     incidents.touch(tx, decided.touched, recorded)
     instances.write(tx, decided.instances)
     instances.supersede(tx, decided.superseded)  # after writing, which makes rows current
     blind.write(tx, decided.went_blind, decided.sees_again)
-    timeline.append(tx, decided.events)
+    timeline.append(tx, lines)
     # An incident that was over before we heard of it needs nobody's attention, and gets no card.
     resolved = {event.incident_id for event in decided.events if event.kind is EventKind.RESOLVED}
     told = [one for one in (*decided.opened, *decided.changed) if one.is_open or one.incident_id in resolved]

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from db.database import Database, Transaction
 from db.errors import Conflict
+from db.model import audit
 from db.model.blind import lose_sight
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Incident
@@ -48,11 +49,12 @@ def change_status(
             event = outcome.event
             assert event is not None  # noqa: S101 - just tested; the type checker cannot see it
             outcome = replace(outcome, incident=_as_seen(tx, outcome.incident, incident))
-            if not incidents.update(tx, outcome.incident, incident.version):
+            linked, lines = audit.extended(outcome.incident, (event,))
+            if not incidents.update(tx, linked, incident.version):
                 raise Conflict("the incident changed meanwhile")
             if incident.held and not outcome.incident.held:
                 instances.release(tx, incident.incident_id, now)
-            timeline.append(tx, [event])
+            timeline.append(tx, lines)
             messages.want_cards(tx, [_with_channel(outcome.incident, policy)], now)
         return outcome
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from db.database import Database, Transaction
+from db.model import audit, stale
 from db.model import blind as sight
-from db.model import stale
 from db.model.heartbeat import Pulse
 from db.model.identity import Actor, IncidentId, IncidentKey
 from db.model.incident import Event, EventKind, Incident, Instance
@@ -126,9 +126,10 @@ def _change(
         instances.write(tx, members)
         if event is None:
             continue
-        incidents.update(tx, after, before.version)  # cannot lose the race of versions: the key's row is locked
+        linked, lines = audit.extended(after, (event,))
+        incidents.update(tx, linked, before.version)  # cannot lose the race of versions: the key's row is locked
+        timeline.append(tx, lines)
     incidents.touch(tx, [after for _, after, _, event in changes if event is None], {})
-    timeline.append(tx, [event for _, _, _, event in changes if event is not None])
     messages.want_cards(tx, [after for _, after, _, event in changes if event is not None], now)
     return len(changes)
 

@@ -11,7 +11,14 @@ from pathlib import Path
 SANDBOX_TOKEN = "xoxb-sandbox"  # noqa: S105 -- opens nothing but the sandbox
 WEBHOOK_TOKEN = "sandbox-webhook-token"  # noqa: S105 -- for the sandbox run on loopback only, and printed
 
-_WEBHOOK_SECRETS = ("WEBHOOK_TOKEN", "WEBHOOK_HMAC_SECRET", "WEBHOOK_BASIC_PASSWORD")
+_WEBHOOK_SECRETS = tuple(
+    name + in_file
+    for name in (
+        "WEBHOOK_TOKEN", "WEBHOOK_TOKENS", "WEBHOOK_HMAC_SECRET", "WEBHOOK_HMAC_SECRETS", "WEBHOOK_BASIC_PASSWORD",
+        "WEBHOOK_BASIC_USERS",
+    )
+    for in_file in ("", "_FILE")
+)  # fmt: skip
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -48,7 +55,7 @@ class Laptop:
     @property
     def own_slack(self) -> bool:
         """Whether the sandbox stands in for Slack."""
-        return not self.env.get("SLACK_BOT_TOKEN")
+        return not self.env.get("SLACK_BOT_TOKEN") and not self.env.get("SLACK_BOT_TOKEN_FILE")
 
     @property
     def address(self) -> str:
@@ -74,6 +81,7 @@ class Laptop:
         language = self.env.get("LANGUAGE", "").lower()[:2]
         env["LANGUAGE"] = language if language in ("en", "ko") else ""
         if database is not None:
+            env.pop("DB_PASSWORD_FILE", None)
             env |= {
                 "DB_HOST": str(database["host"]),
                 "DB_PORT": str(database["port"]),
@@ -88,7 +96,9 @@ class Laptop:
                 "SLACK_CHANNEL": self.env.get("SLACK_CHANNEL") or "#incidents",
                 "SLACK_API_URL": f"{self.sandbox_address}/api/",
             }
-            env.pop("SLACK_APP_TOKEN", None)  # Socket Mode would reach for the real Slack
+            for name in ("SLACK_APP_TOKEN", "SLACK_APP_TOKEN_FILE"):  # Socket Mode would reach for the real Slack
+                env.pop(name, None)
+            env.pop("SLACK_SIGNING_SECRET_FILE", None)
             if not any(self.env.get(name) for name in _WEBHOOK_SECRETS):
                 if self.host not in _LOOPBACK:
                     raise LaptopError(

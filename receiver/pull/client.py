@@ -13,6 +13,8 @@ import anyio
 import httpx
 
 from db.model.alert import Unreadable
+from db.model.masks import Masks
+from receiver.masking import mask_body
 from receiver.sources.grafana import SOURCE as GRAFANA
 from receiver.sources.live import Page, read_list, read_organisation, read_uptime
 
@@ -79,8 +81,9 @@ class _Response:
 class Client:
     """Asks the servers of one source, one after the other."""
 
-    def __init__(self, settings: SourceSettings) -> None:
+    def __init__(self, settings: SourceSettings, masks: Masks | None = None) -> None:
         self._settings = settings
+        self._masks = masks or Masks()
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
 
     def read(self, settle: timedelta) -> list[Answer | tuple[str, Failed]]:
@@ -122,7 +125,9 @@ class Client:
                 status = await _get(client, f"{address}/api/v2/status")
                 settled = status.at - read_uptime(status.body) > settle
             listed = await _get(client, address + _LISTS[self._settings.source] + _EVERYTHING)
-            page = read_list(listed.body, self._settings.source, address)
+            # Masked as the webhooks' bodies are, so that both say the same of an alert.
+            body, _ = mask_body(listed.body, self._masks)
+            page = read_list(body, self._settings.source, address)
         except Unreadable as error:
             raise Failed(Trouble.UNREADABLE, f"{error.path}: {error.reason}") from error
         if page.rejected:

@@ -96,7 +96,7 @@ class Reconciler:
         self.source = settings.source
         self._settings = settings
         self._servers = " ".join(sorted(settings.addresses))
-        self._client = Client(settings)
+        self._client = Client(settings, policy.masks)
         self._database = database
         self._policy = policy
         self._notices = notices

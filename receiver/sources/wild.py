@@ -53,6 +53,11 @@ _MISSING = _Missing()
 
 
 def parse_json(body: bytes) -> Wild:
+    """The JSON document in `body`, cleaned and wrapped, or `Unreadable` that says why there is none."""
+    return Wild(parse_value(body))
+
+
+def parse_value(body: bytes) -> object:
     """The JSON document in `body`, cleaned, or `Unreadable` that says why there is none.
 
     What orjson refuses gets a second chance with the standard library, so that more is kept rather than lost: NaN and
@@ -71,7 +76,7 @@ def parse_json(body: bytes) -> Wild:
         dirty = True
     if _may_be_deeper_than(body, MAX_BODY_DEPTH) and _deeper_than(value, MAX_BODY_DEPTH):
         raise Unreadable("$", f"nested deeper than {MAX_BODY_DEPTH} levels")
-    return Wild(_cleaned(value) if dirty else value)
+    return _cleaned(value) if dirty else value
 
 
 class Wild:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from db.env import Env, SettingsError
@@ -78,3 +80,46 @@ def test_there_is_no_default_password_and_no_default_host() -> None:
     env = Env({"DB_PORT": "70000"})
     DatabaseSettings.from_env(env)
     assert [problem.split()[0] for problem in env.problems] == ["DB_HOST", "DB_PORT", "DB_PASSWORD"]
+
+
+# Secrets
+
+
+def test_a_secret_is_read_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes("  pass word비밀 \r\n\n".encode())
+    env = Env({"A": " text ", "B_FILE": str(file)})
+    assert (env.secret("A"), env.secret("B"), env.secret("C")) == ("text", "  pass word비밀 ", "")
+    assert env.secret_file("B") == str(file)
+    assert env.problems == []
+
+
+def test_a_secret_that_is_needed_says_why() -> None:
+    env = Env({})
+    env.secret("A", "it is needed")
+    assert env.problems == ["A is not set: it is needed."]
+
+
+def test_both_ways_at_once_and_files_that_cannot_be_read_are_named_without_their_path(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "large").write_bytes(b"x" * 70_000)
+    env = Env(
+        {
+            "A": "hidden",
+            "A_FILE": str(tmp_path / "empty"),
+            "B_FILE": "hidden-secret-where-a-path-belongs",
+            "C_FILE": str(tmp_path / "empty"),
+            "D_FILE": str(tmp_path / "large"),
+            "E_FILE": str(tmp_path),
+        }
+    )
+    for name in "ABCDE":
+        env.secret(name, "it is needed")
+    assert env.problems == [
+        "A and A_FILE are both set: set one of them.",
+        "B_FILE names a file that cannot be read: No such file or directory.",
+        "C_FILE names a file that is empty.",
+        "D_FILE names a file that cannot be read: larger than a secret is.",
+        "E_FILE names a file that cannot be read: Is a directory.",
+    ]
+    assert "hidden" not in repr(env.problems)

@@ -282,8 +282,8 @@ def test_a_body_in_chunks_is_a_body(town: Town) -> None:
     assert kept(town.db_url)[0]["received"] == BODY
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip"])
-def test_an_encoded_body_is_refused_by_name(town: Town, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["br", "zstd", "identity, gzip"])
+def test_a_body_of_another_encoding_is_refused_by_name(town: Town, encoding: str) -> None:
     answer = httpx.post(
         f"{town.observer.url}/webhook/grafana", content=b"\x1f\x8b", headers={**BEARER, "Content-Encoding": encoding}
     )

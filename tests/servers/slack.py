@@ -22,11 +22,11 @@ TOKEN = "xoxb-sandbox"
 class ThreadedServer:
     """Any application on a loopback port, served by uvicorn in a thread."""
 
-    def __init__(self, app: Starlette, port: int) -> None:
+    def __init__(self, app: Starlette, port: int, config: uvicorn.Config | None = None) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, ws="none")
-        self._server = uvicorn.Server(config)
+        plain = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, ws="none")
+        self._server = uvicorn.Server(config or plain)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def start(self) -> None:

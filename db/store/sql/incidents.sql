@@ -26,7 +26,9 @@ SELECT JSON_OBJECT(
     'last_change', incidents.last_change, 'last_change_at', incidents.last_change_at,
     'last_change_by', incidents.last_change_by, 'version', incidents.version, 'held', incidents.held,
     'unobserved_since', incidents.unobserved_since, 'blind_on', incidents.blind_on,
-    'blind_incident', incidents.blind_incident, 'sight_at', incidents.sight_at, 'stale_since', incidents.stale_since
+    'blind_incident', incidents.blind_incident, 'sight_at', incidents.sight_at, 'stale_since', incidents.stale_since,
+    'chain_length', incidents.chain_length, 'chain_head', HEX(incidents.chain_head),
+    'chain_removed', incidents.chain_removed, 'chain_base', HEX(incidents.chain_base)
 ), EXISTS (
     SELECT 1 FROM incidents AS newer
     WHERE newer.incident_key = incidents.incident_key AND newer.number > incidents.number
@@ -92,16 +94,16 @@ INSERT INTO incidents (
     incident_id, incident_key, status, severity, severity_rank, title, summary, rule_uid, phase, cluster, namespace,
     service, service_category, source, channel, start_time, first_seen_at, last_seen_at, instances_total,
     instances_firing, blind_firing, first_values, last_values, links, owner, acknowledged_time, resolved_time,
-    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version, alert_count,
-    created_at, held, unobserved_since, blind_on, blind_incident, sight_at, stale_since
+    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version, chain_length,
+    chain_head, alert_count, created_at, held, unobserved_since, blind_on, blind_incident, sight_at, stale_since
 ) VALUES (
     %(incident_id)s, %(incident_key)s, %(status)s, %(severity)s, %(severity_rank)s, %(title)s, %(summary)s,
     %(rule_uid)s, %(phase)s, %(cluster)s, %(namespace)s, %(service)s, %(service_category)s, %(source)s, %(channel)s,
     %(start_time)s, %(first_seen_at)s, %(last_seen_at)s, %(instances_total)s, %(instances_firing)s, %(blind_firing)s,
     %(first_values)s, %(last_values)s, %(links)s, %(owner)s, %(acknowledged_time)s, %(resolved_time)s,
     %(resolved_by)s, %(action_taken)s, %(root_cause)s, %(last_change)s, %(last_change_at)s, %(last_change_by)s,
-    %(version)s, %(recorded)s, %(created_at)s, %(held)s, %(unobserved_since)s, %(blind_on)s, %(blind_incident)s,
-    %(sight_at)s, %(stale_since)s
+    %(version)s, %(chain_length)s, %(chain_head)s, %(recorded)s, %(created_at)s, %(held)s, %(unobserved_since)s,
+    %(blind_on)s, %(blind_incident)s, %(sight_at)s, %(stale_since)s
 )
 
 -- name: touch
@@ -123,7 +125,8 @@ SET status = %(status)s, severity = %(severity)s, severity_rank = %(severity_ran
     root_cause = %(root_cause)s, last_change = %(last_change)s, last_change_at = %(last_change_at)s,
     last_change_by = %(last_change_by)s, alert_count = alert_count + %(recorded)s, version = %(version)s,
     held = %(held)s, unobserved_since = %(unobserved_since)s, blind_on = %(blind_on)s,
-    blind_incident = %(blind_incident)s, sight_at = %(sight_at)s, stale_since = %(stale_since)s
+    blind_incident = %(blind_incident)s, sight_at = %(sight_at)s, stale_since = %(stale_since)s,
+    chain_length = %(chain_length)s, chain_head = %(chain_head)s
 WHERE incident_id = %(incident_id)s AND version = %(was)s
 
 -- name: search
@@ -145,17 +148,3 @@ WHERE status IN %(statuses)s
   AND (%(cluster)s = '' OR cluster = %(cluster)s)
   AND (%(namespace)s = '' OR namespace = %(namespace)s)
   AND (%(service)s = '' OR service = %(service)s)
-
--- name: acknowledge_many
--- Open incidents that one click acknowledged; their keys are locked, so none of them changed meanwhile.
-UPDATE incidents
-SET status = 'acknowledged', owner = %(by)s, acknowledged_time = %(at)s,
-    last_change = 'acknowledged', last_change_at = %(at)s, last_change_by = %(by)s, version = version + 1
-WHERE incident_id IN %(ids)s AND status = 'active'
-
--- name: resolve_many
--- Open incidents that one click resolved; their keys are locked, so none of them changed meanwhile.
-UPDATE incidents
-SET status = 'resolved', resolved_time = %(at)s, resolved_by = %(by)s,
-    last_change = 'resolved', last_change_at = %(at)s, last_change_by = %(by)s, version = version + 1
-WHERE incident_id IN %(ids)s AND status <> 'resolved'

@@ -65,6 +65,7 @@ SELECT incident_id, COUNT(*) AS n FROM incident_timeline WHERE incident_id IN %(
 DELETE FROM incident_timeline WHERE incident_id IN %(ids)s
 
 -- name: count_removed_events
--- How many lines of the timelines of these incidents are gone.
+-- How many lines of the timelines of these incidents are gone; their chains go on from where they are.
 UPDATE incidents JOIN ({rows}) AS new ON new.number = incidents.number
-SET incidents.timeline_removed = incidents.timeline_removed + new.removed
+SET incidents.timeline_removed = incidents.timeline_removed + new.removed,
+    incidents.chain_removed = incidents.chain_length, incidents.chain_base = incidents.chain_head

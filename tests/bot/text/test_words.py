@@ -161,8 +161,8 @@ def test_what_reconciliation_found_is_told_as_such(words: Words) -> None:
     kinds = [EventKind.OPENED, EventKind.JOINED, EventKind.PARTLY_RESOLVED, EventKind.RESOLVED, EventKind.REOPENED]
     for kind in kinds:
         for count in (0, 1, 2):
-            plain = words.event(kind, observer, count=count, severity="", reason="")
-            found = words.event(kind, observer, count=count, severity="", reason=FOUND_BY)
+            plain = words.event(kind, observer, count=count, severity="", reason="", about=Mrkdwn(""))
+            found = words.event(kind, observer, count=count, severity="", reason=FOUND_BY, about=Mrkdwn(""))
             assert found != plain
             assert "Observer" in found
             assert FOUND_BY not in found

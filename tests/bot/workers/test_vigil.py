@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from dataclasses import replace
 from datetime import timedelta
@@ -14,11 +13,12 @@ from db.model.alert import Alert
 from db.model.finding import read_finding
 from db.model.heartbeat import Heartbeat
 from db.model.incident import Severity
+from db.model.patterns import Pattern
 from db.model.policy import Policy
 from db.model.sections import Matcher
 from tests.db.builders import POLICY, an_alert, ask, at, check_record, count, deliver
 
-WATCHDOG = Matcher((("alertname", re.compile("Watchdog")),))
+WATCHDOG = Matcher((("alertname", Pattern("Watchdog")),))
 WATCHED = replace(POLICY, heartbeats=(Heartbeat(WATCHDOG, timedelta(minutes=10)),))
 
 

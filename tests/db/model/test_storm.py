@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from db.model.identity import IncidentId
 from db.model.incident import Severity, Status
+from db.model.patterns import Pattern
 from db.model.policy import Policy
 from db.model.sections import Matcher, PolicyError
 from db.model.storm import (
@@ -135,7 +136,7 @@ def test_the_first_rule_that_takes_an_incident_has_it() -> None:
 
 def test_a_rule_takes_only_what_it_matches() -> None:
     rule = GroupRule(
-        name="groups[0]", match=Matcher((("severity", re.compile("high|warning")),)), by=("cluster",), at_least=2
+        name="groups[0]", match=Matcher((("severity", Pattern("high|warning")),)), by=("cluster",), at_least=2
     )
     assert gather([candidate(1), candidate(2, severity="info")], [rule], [], at(0)) == []
     assert len(gather([candidate(1), candidate(2, severity="high")], [rule], [], at(0))) == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import RedirectResponse, Response
 
+from db.model.masks import Mask, Masks
 from receiver.pull import client
 from receiver.pull.client import Answer, Client, Failed, SourceSettings, Trouble
 from tests.servers.grafana import TOKEN, Grafana
@@ -46,6 +47,15 @@ def test_a_list_is_read_with_the_organisation_of_its_token(grafana: Grafana) -> 
     assert isinstance(answer, Answer)
     assert answer.organisation == "3"
     assert (len(answer.page.alerts), answer.doubt, answer.settled) == (1, "", True)
+
+
+def test_a_list_is_masked_as_the_webhooks_bodies_are(grafana: Grafana) -> None:
+    masks = Masks(storage=(Mask("payments", "***"),))
+    (answer,) = Client(settings(grafana.url), masks).read(timedelta(0))
+    assert isinstance(answer, Answer)
+    (live,) = answer.page.alerts
+    assert live.alert.labels["namespace"] == "***"
+    assert "payments" not in repr(live)
 
 
 def test_a_server_that_is_away_does_not_hide_the_others(grafana: Grafana) -> None:

@@ -1,0 +1,130 @@
+"""Reads a request's body within bounds: of bytes, of bytes once decompressed, and of time.
+
+A sender that writes a byte a minute, and one that compressed gigabytes of zeros, must not hold anything for long.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import anyio
+from starlette.requests import Request
+
+BODY_SECONDS = 30.0
+"""The longest time for a whole body: Grafana gives up its request after 30 seconds, Alertmanager after 10."""
+
+DRAIN_BYTES = 1024 * 1024
+DRAIN_SECONDS = 2.0
+"""What is still read of a body that is refused: a sender that is still writing would only see a broken connection."""
+
+_PIECE = 1024 * 1024
+_MOST_MEMBERS = 16  # gzip streams one after the other in one body; each costs an allocation and a copy of the rest
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than allowed; `unread` when a part of it is still to come."""
+
+    def __init__(self, *, unread: bool) -> None:
+        super().__init__()
+        self.unread = unread
+
+
+class BodyTooSlow(Exception):
+    """The body was not complete in time."""
+
+
+class BodyNotDecoded(Exception):
+    """The body is not what its Content-Encoding says."""
+
+
+class UnknownEncoding(Exception):
+    """The body came in an encoding that is not supported."""
+
+
+async def read_body(request: Request, most: int, *, seconds: float = BODY_SECONDS) -> bytes:
+    """The whole body as sent, at most `most` bytes. Raises `BodyTooLarge`, `BodyTooSlow`, and Starlette's
+    `ClientDisconnect` when the sender goes away."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > most:
+        raise BodyTooLarge(unread=True)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        with anyio.fail_after(seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > most:
+                    raise BodyTooLarge(unread=True)
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise BodyTooSlow from error
+    return b"".join(chunks)
+
+
+async def drain(request: Request) -> None:
+    """Read on for a moment and throw it away, so that the sender comes to read the answer. Never raises."""
+    if "expect" in request.headers:  # this sender waits before it writes; reading would tell it to begin
+        return
+    size = 0
+    with anyio.move_on_after(DRAIN_SECONDS):
+        more = True
+        while more and size <= DRAIN_BYTES:
+            message = await request.receive()
+            size += len(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
+
+
+def supported(encoding: str) -> bool:
+    """Whether bodies with this Content-Encoding can be read."""
+    return _word(encoding) in ("", "identity", "gzip", "x-gzip", "deflate")
+
+
+def decoded(body: bytes, encoding: str, most: int) -> bytes:
+    """The body without its Content-Encoding, at most `most` bytes; no more than that is ever decompressed.
+
+    Raises `BodyTooLarge`, `BodyNotDecoded`, `UnknownEncoding`.
+    """
+    word = _word(encoding)
+    if word in ("", "identity"):
+        return body
+    if word in ("gzip", "x-gzip"):
+        return _inflate(body, zlib.MAX_WBITS | 16, most)
+    if word == "deflate":
+        # zlib's format, as the standard says; some senders leave its frame out
+        framed = len(body) >= 2 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
+        return _inflate(body, zlib.MAX_WBITS if framed else -zlib.MAX_WBITS, most)
+    raise UnknownEncoding
+
+
+def _word(encoding: str) -> str:
+    return encoding.strip().lower()
+
+
+def _inflate(body: bytes, wbits: int, most: int) -> bytes:
+    """Decompress, also of several members one after the other, which gzip allows."""
+    pieces: list[bytes] = []
+    size = 0
+    rest, members = body, 0
+    try:
+        while rest:
+            members += 1
+            if members > _MOST_MEMBERS:
+                raise BodyNotDecoded
+            stream = zlib.decompressobj(wbits)
+            while True:
+                piece = stream.decompress(rest, min(_PIECE, most + 1 - size))
+                rest = stream.unconsumed_tail
+                size += len(piece)
+                if size > most:
+                    raise BodyTooLarge(unread=False)
+                pieces.append(piece)
+                if stream.eof:
+                    break
+                if not piece and not rest:
+                    raise BodyNotDecoded
+            rest = stream.unused_data if wbits == zlib.MAX_WBITS | 16 else b""
+    except zlib.error as error:
+        raise BodyNotDecoded from error
+    if not body:
+        raise BodyNotDecoded
+    return b"".join(pieces)

@@ -1,0 +1,128 @@
+"""The HTTP server in front of the application: uvicorn, with bounds on headers and on the time of a request.
+
+uvicorn alone waits for ever for a sender that writes its headers, or a body nobody asked for, a byte at a time, and its
+faster parser keeps headers of any size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import TimerHandle
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+_log = logging.getLogger(__name__)
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection; a request that breaks a bound is answered 431 or 408 if there is still something to answer."""
+
+    most_header_bytes = 64 * 1024
+    """Of the first line and all headers; a little more is read before it shows."""
+
+    header_seconds = 20.0
+    """From the first byte of a connection or request to the end of its headers."""
+
+    request_seconds = 60.0
+    """From the end of the headers to the end of the body."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._timer: TimerHandle | None = None
+        self._in_headers = True
+        self._header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """A sender connected; its request may not let us wait."""
+        super().connection_made(transport)
+        self._arm(self.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """More of a request."""
+        super().data_received(data)
+        if self._in_headers and not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > self.most_header_bytes:
+                self._refuse(431, "headers too large")
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._in_headers = True
+        self._header_bytes = 0
+        self._arm(self.header_seconds)
+
+    def on_headers_complete(self) -> None:
+        """All headers are there."""
+        self._in_headers = False
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.most_header_bytes:
+            self._refuse(431, "headers too large")
+            return
+        self._arm(self.request_seconds)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body; nobody waits for that of a request that was refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        self._disarm()
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._timer = self.loop.call_later(seconds, self._too_slow)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self._refuse(408, "request too slow")
+
+    def _refuse(self, status: int, words: str) -> None:
+        """Answer, unless the application has the answer in hand, and close."""
+        _log.warning("connection closed", extra={"reason": words})
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            head = f"HTTP/1.1 {status} {words}\r\ncontent-type: text/plain\r\ncontent-length: {len(words)}\r\n"
+            self.transport.write(f"{head}connection: close\r\n\r\n{words}".encode("ascii"))
+        self.transport.close()
+
+
+def server_config(
+    app: Starlette, host: str, port: int, protocol: type[GuardedProtocol] = GuardedProtocol
+) -> uvicorn.Config:
+    """How the program is served."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A client may write anything into X-Forwarded-For; nothing here goes by the address of a sender.
+        proxy_headers=False,
+        # A click is answered in three seconds; whatever takes longer at the end was given up by its sender.
+        timeout_graceful_shutdown=5,
+        # Alertmanager keeps connections open and may use one just when the server closes it.
+        timeout_keep_alive=75,
+    )

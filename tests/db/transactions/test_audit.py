@@ -1,0 +1,274 @@
+"""The audit trail on a real server: written with every change, checked in steps; whatever is done to it is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+
+import pytest
+
+from db.database import Database, Transaction
+from db.model.audit import Fault
+from db.model.identity import person
+from db.model.lifecycle import Action, Notes
+from db.transactions import audit, respond
+from db.transactions.audit import verify, write_checkpoint
+from tests.db.builders import POLICY, an_alert, ask, at, check_record, deliver, sql
+from tests.servers.database import CHECKOUT, DbUrl
+
+NONE = timedelta(0)
+
+
+def change(database: Database, text: str, **params: object) -> None:
+    """What somebody with the rights to do it does to the record."""
+
+    def work(tx: Transaction) -> None:
+        tx.execute(sql(text), params or None)
+
+    database.transact(work, idempotent=True)
+
+
+def a_story(database: Database, incidents: int = 3) -> None:
+    """Incidents with four or five events each, by sources and by people."""
+    for number in range(incidents):
+        service = f"service-{number}"
+        deliver(database, an_alert("f1", service=service))
+        deliver(database, an_alert("f2", service=service), now=1)
+        respond.change_status(database, number + 1, Action.ACKNOWLEDGE, person("U001"), at(2), policy=POLICY)
+        notes = Notes("원인", "rolled back")
+        respond.change_status(database, number + 1, Action.RESOLVE, person("U002"), at(3), policy=POLICY, notes=notes)
+    respond.change_status(database, 1, Action.REOPEN, person("U" + "X" * 400), at(4), policy=POLICY)
+
+
+def whats(database: Database, **options: object) -> list[str]:
+    return sorted({fault.what for fault in verify(database, **options).faults})  # type: ignore[arg-type]
+
+
+def test_every_event_is_linked_and_the_incident_keeps_the_head(database: Database) -> None:
+    a_story(database)
+    report = verify(database)
+    assert (report.faults, report.incidents, report.events, report.before_chain) == ([], 3, 13, 0)
+    heads = ask(
+        database,
+        "SELECT incidents.incident_id FROM incidents JOIN incident_timeline ON link = chain_head "
+        "AND incident_timeline.incident_id = incidents.incident_id AND chain_number = chain_length",
+    )
+    assert len(heads) == 3
+    check_record(database)
+
+
+def test_requests_that_share_a_transaction_and_actions_at_once_make_one_chain(database: Database) -> None:
+    deliver(database, an_alert("f0"))
+
+    def act(index: int) -> None:
+        for turn in range(3):
+            deliver(database, an_alert(f"f{index}-{turn}"), now=turn)
+            action = Action.ACKNOWLEDGE if (index + turn) % 2 else Action.UNACKNOWLEDGE
+            respond.change_status(database, 1, action, person(f"U{index}"), at(turn), policy=POLICY)
+
+    threads = [threading.Thread(target=act, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report = verify(database, incidents=1, events=2)
+    assert (report.faults, report.incidents) == ([], 1)
+    assert report.events >= 25
+    check_record(database)
+
+
+@pytest.mark.parametrize(("incidents", "events"), [(1, 1), (2, 3), (500, 5_000)])
+def test_the_steps_in_which_chains_are_read_do_not_matter(database: Database, incidents: int, events: int) -> None:
+    a_story(database)
+    change(database, "DELETE FROM incident_timeline WHERE event_id = 6")
+    report = verify(database, incidents=incidents, events=events)
+    assert (report.incidents, report.events, report.fault_count) == (3, 12, 1)
+
+
+TAMPERING = {
+    "changed": "UPDATE incident_timeline SET actor = 'slack:U003' WHERE event_id = 3",
+    "changed time": "UPDATE incident_timeline SET at = at + INTERVAL 1 MICROSECOND WHERE event_id = 1",
+    "changed details": "UPDATE incident_timeline SET details = '{}' WHERE event_id = 1",
+    "changed kind": "UPDATE incident_timeline SET kind = 'unheard_of' WHERE event_id = 2",
+    "missing first": "DELETE FROM incident_timeline WHERE event_id = 1",
+    "missing last": "DELETE FROM incident_timeline WHERE event_id = 8",
+    "missing all": "DELETE FROM incident_timeline "
+    "WHERE incident_id = (SELECT incident_id FROM incidents WHERE number = 2)",
+    "inserted": "INSERT INTO incident_timeline (incident_id, at, kind, actor, details) "
+    "SELECT incident_id, at, kind, actor, details FROM incident_timeline WHERE event_id = 2",
+    "inserted far": "INSERT INTO incident_timeline (incident_id, at, kind, actor, details, chain_number, link) "
+    "SELECT incident_id, at, kind, actor, details, 99, link FROM incident_timeline WHERE event_id = 2",
+    "reordered": "UPDATE incident_timeline SET event_id = event_id + 1000 WHERE event_id = 2",
+    "head": "UPDATE incidents SET chain_head = REPEAT('x', 32) WHERE number = 2",
+    "missing by the head": "UPDATE incidents SET chain_length = chain_length + 1 WHERE number = 2",
+    "inserted by the head": "UPDATE incidents SET chain_length = chain_length - 1 WHERE number = 2",
+    "moved": "UPDATE incident_timeline SET chain_number = 77, incident_id = (SELECT incident_id FROM incidents "
+    "WHERE number = 2) WHERE event_id = 3",
+}
+
+
+@pytest.mark.parametrize("name", TAMPERING)
+def test_whatever_is_done_to_the_timeline_is_found(database: Database, name: str) -> None:
+    a_story(database)
+    change(database, TAMPERING[name])
+    found = whats(database)
+    expected = name.split()[0]
+    assert found, name
+    if expected != "moved":
+        assert expected in found
+
+
+def test_who_computes_a_chain_anew_is_found_out_by_a_checkpoint(database: Database) -> None:
+    a_story(database)
+    made = write_checkpoint(database, NONE, settled=NONE)
+    assert made is not None
+    assert (made.number, made.events) == (1, 13)
+    good = verify(database, anchors=[made.hash.hex()])
+    assert good.is_good
+    assert (good.checkpoints, good.newest) == (1, made.hash.hex())
+    # Somebody takes the last event of an incident away and sets its head back, so that the chain is whole again.
+    change(database, "DELETE FROM incident_timeline WHERE event_id = 8")
+    change(
+        database,
+        "UPDATE incidents SET chain_length = chain_length - 1, chain_head = "
+        "(SELECT link FROM incident_timeline WHERE event_id = 7) WHERE number = 2",
+    )
+    [fault] = verify(database).faults
+    assert (fault.what, "checkpoint 1" in fault.words) == ("missing", True)
+    # Without the checkpoint, whose hash was logged, nothing is left to see but the anchor.
+    change(database, "DELETE FROM audit_checkpoints")
+    report = verify(database, anchors=[made.hash.hex().upper()])
+    assert (report.faults, report.anchors_missing, report.is_good) == ([], [made.hash.hex()], False)
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE audit_checkpoints SET leaves = CONCAT(leaves, REPEAT('x', 44)) WHERE checkpoint_number = 1",
+        "UPDATE audit_checkpoints SET at = at + INTERVAL 1 SECOND WHERE checkpoint_number = 2",
+        "UPDATE audit_checkpoints SET hash = REPEAT('x', 32) WHERE checkpoint_number = 1",
+        "DELETE FROM audit_checkpoints WHERE checkpoint_number = 1",
+    ],
+)
+def test_a_changed_checkpoint_is_found(database: Database, tampering: str) -> None:
+    a_story(database)
+    while write_checkpoint(database, NONE, settled=NONE, most=5) is not None:
+        pass
+    assert verify(database).checkpoints == 3
+    change(database, tampering)
+    assert "checkpoint" in whats(database)
+
+
+def test_an_incident_that_is_gone_is_missed_by_the_checkpoint(database: Database) -> None:
+    a_story(database)
+    write_checkpoint(database, NONE, settled=NONE)
+    [row] = ask(database, "SELECT incident_id FROM incidents WHERE number = 2")
+    for table in ("slack_messages", "incident_timeline", "grafana_alerts", "incident_instances", "incidents"):
+        change(database, f"DELETE FROM {table} WHERE incident_id = %(id)s", id=row["incident_id"])  # noqa: S608
+    [fault] = verify(database).faults
+    assert "incident #2, which was there when checkpoint 1 was written, is gone" in fault.words
+
+
+def test_timelines_that_retention_removed_are_known_as_that(database: Database) -> None:
+    a_story(database)
+    write_checkpoint(database, NONE, settled=NONE)
+    change(database, "UPDATE incidents SET chain_removed = chain_length, chain_base = chain_head WHERE number = 1")
+    change(
+        database,
+        "DELETE FROM incident_timeline WHERE incident_id = (SELECT incident_id FROM incidents WHERE number = 1)",
+    )
+    respond.change_status(database, 1, Action.ACKNOWLEDGE, person("U001"), at(9), policy=POLICY)
+    report = verify(database)
+    assert (report.faults, report.removed, report.events) == ([], 5, 9)
+
+
+def test_a_checkpoint_is_due_when_time_has_passed_and_something_is_new(database: Database) -> None:
+    assert write_checkpoint(database, NONE, settled=NONE) is None, "nothing has happened yet"
+    a_story(database, 1)
+    assert write_checkpoint(database, timedelta(hours=1)) is not None, "the story is older than the settling time"
+    deliver(database, an_alert("f9", service="service-0"), now=5)
+    assert write_checkpoint(database, timedelta(hours=1), settled=NONE) is None, "not due"
+    assert write_checkpoint(database, NONE, settled=NONE) is not None
+    assert write_checkpoint(database, NONE, settled=NONE) is None, "nothing is new"
+
+
+def test_young_events_wait_for_the_next_checkpoint(database: Database) -> None:
+    a_story(database, 1)
+    change(database, "UPDATE incident_timeline SET at = UTC_TIMESTAMP(6) WHERE event_id >= 3")
+    made = write_checkpoint(database, NONE)
+    assert made is not None
+    assert (made.events, made.to_event_id) == (2, 2)
+
+
+def test_of_several_replicas_one_writes_the_checkpoint(database: Database) -> None:
+    a_story(database, 1)
+    made: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(write_checkpoint(database, NONE, settled=NONE))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(one is not None for one in made) == 1
+    assert verify(database).is_good
+
+
+def test_a_chain_that_grows_while_it_is_read_is_no_fault(database: Database) -> None:
+    a_story(database, 1)
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            deliver(database, an_alert(f"g{number}", service="service-0"), now=10 + number)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        reports = [verify(database, events=3) for _ in range(10)]
+    finally:
+        stop.set()
+        writer.join()
+    assert [report.faults for report in reports] == [[]] * 10
+
+
+# The command
+
+
+def run(url: DbUrl, *arguments: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "db", "verify-audit", *arguments],
+        cwd=CHECKOUT, env={**kept, **url.env()}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_command_says_what_it_found(database: Database, db_url: DbUrl) -> None:
+    a_story(database)
+    made = write_checkpoint(database, NONE, settled=NONE)
+    assert made is not None
+    done = run(db_url, "--anchor", made.hash.hex())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == "3 incidents, 13 events, 1 checkpoints"
+    assert done.stdout.splitlines()[-1] == "The audit trail is whole."
+    change(database, "UPDATE incident_timeline SET reason = 'x' WHERE event_id = 2")
+    done = run(db_url, "--json", "--anchor", "ab")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["good"], said["anchors_missing"]) == (1, False, ["ab"])
+    [fault] = [Fault(**fault) for fault in said["faults"]]
+    assert (fault.event_id, fault.number, fault.what) == (2, 2, "changed")
+    assert "changed: INC-" in run(db_url).stdout
+
+
+def test_a_list_of_faults_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_story(database)
+    change(database, "UPDATE incident_timeline SET reason = 'x'")
+    monkeypatch.setattr(audit, "MOST_FAULTS", 5)
+    report = verify(database)
+    assert (len(report.faults), report.fault_count) == (5, 13)

@@ -1,0 +1,196 @@
+"""The accounts of `manifests/mysql`: each can do its work and nothing that belongs to another."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from db.errors import SchemaError
+from db.migrate import migrate, schema_state
+from db.server.private import PrivateServer
+from db.transactions.audit import verify, write_checkpoint
+from tests.bodies import alert, grafana
+from tests.conftest import open_database
+from tests.servers.database import CHECKOUT, DbUrl, TestServer
+from tests.servers.observer import Observer, rows, send
+from tests.servers.slack import SandboxSlack, wait_until
+
+SQL = CHECKOUT / "manifests" / "mysql"
+DENIED = (1142, 1143)  # of a table, of a column
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The database, as each account sees it; `admin` is the private server's root."""
+
+    admin: DbUrl
+    migrator: DbUrl
+    application: DbUrl
+    keeper: DbUrl
+    reader: DbUrl
+
+
+def statements(file: Path, accounts: DbUrl) -> list[str]:
+    """The statements of a file, with another database and with passwords, for accounts of 127.0.0.1."""
+    text = re.sub(r"--.*", "", file.read_text("utf-8"))
+    text = text.replace("`observer`", f"`{accounts.name}`")
+    text = re.sub(r"'[A-Z]+_PASSWORD'", f"'{accounts.password}'", text)
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
+
+
+def run(url: DbUrl, *texts: str) -> None:
+    connection = pymysql.connect(
+        host=url.host, port=url.port, user=url.user, password=url.password, autocommit=True, ssl_disabled=True
+    )
+    with connection, connection.cursor() as cursor:
+        for text in texts:
+            cursor.execute(text)
+
+
+@pytest.fixture(scope="module")
+def own_server(server: TestServer) -> Iterator[PrivateServer]:
+    """A server of its own: accounts belong to a whole server."""
+    with server.new_private("accounts") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def accounts(own_server: PrivateServer) -> Accounts:
+    """All that the documents say: accounts, the migration, the grants."""
+    password = own_server.password
+    admin = DbUrl(own_server.host, own_server.port, "root", password, "granted")
+    run(admin, *statements(SQL / "accounts.sql", admin))
+    migrator = replace(admin, user="observer_migrator")
+    database = open_database(migrator)
+    migrate(database)
+    database.close()
+    # twice: they may be run again after each version
+    run(admin, *statements(SQL / "grants.sql", admin), *statements(SQL / "grants.sql", admin))
+    # the private server's own account of this name may do everything in its databases; ours is the one for '%'
+    run(admin, "DROP USER IF EXISTS 'observer'@'localhost'", "DROP USER IF EXISTS 'observer'@'127.0.0.1'")
+    return Accounts(
+        admin, migrator, replace(admin, user="observer"), replace(admin, user="observer_keeper"),
+        replace(admin, user="observer_reader"),
+    )  # fmt: skip
+
+
+def denied(url: DbUrl, text: str) -> bool:
+    """Whether the server refuses a statement for want of a right."""
+    connection = pymysql.connect(
+        host=url.host, port=url.port, user=url.user, password=url.password, database=url.name, ssl_disabled=True
+    )
+    with connection, connection.cursor() as cursor:
+        try:
+            cursor.execute(text)
+        except pymysql.MySQLError as error:
+            if error.args[0] in DENIED:
+                return True
+            raise
+        finally:
+            connection.rollback()
+        return False
+
+
+def test_the_program_does_all_of_its_work_as_the_application(accounts: Accounts, slack: SandboxSlack) -> None:
+    url = accounts.application
+    with Observer(url, slack) as observer:
+        assert send(observer.url, grafana(alert())).status_code == 200
+        assert send(observer.url, b"not json").status_code == 422
+        # so large, and so hard to compress, that it is written in pieces
+        noise = random.Random(7).randbytes(3_000_000).hex()
+        assert send(observer.url, ('{"no alerts": "' + noise + '"}').encode()).status_code == 422
+        card = slack.wait_for_message(lambda message: "#1" in str(message), "the card")
+        ack = next(
+            element["action_id"]
+            for block in card["blocks"]
+            for element in block.get("elements", [])
+            if "acknowledge" in str(element.get("action_id"))
+        )
+        slack.click(card, ack)
+        wait_until(lambda: rows(url, "SELECT status FROM incidents")[0]["status"] == "acknowledged", "the click")
+        assert send(observer.url, grafana(alert(ends=60))).status_code == 200
+        slack.wait_for_message(lambda message: "esolved" in str(message), "the resolved card")
+    database = open_database(url)
+    try:
+        assert write_checkpoint(database, timedelta(0), settled=timedelta(0)) is not None
+        assert schema_state(database).problem == ""
+    finally:
+        database.close()
+
+
+FORBIDDEN = [
+    "UPDATE incident_timeline SET actor = 'slack:U003'",
+    "DELETE FROM incident_timeline",
+    "TRUNCATE TABLE incident_timeline",
+    "UPDATE audit_checkpoints SET hash = ''",
+    "DELETE FROM audit_checkpoints",
+    "DELETE FROM incidents",
+    "UPDATE grafana_alerts SET message = ''",
+    "DELETE FROM grafana_alerts",
+    "DELETE FROM deliveries",
+    "UPDATE deliveries SET credential = ''",
+    "UPDATE schema_migrations SET version = 1",
+    "INSERT INTO schema_migrations (version, name, checksum, started_at) VALUES (99, '', '', NOW())",
+    "CREATE TABLE another (id INT)",
+    "ALTER TABLE incidents ADD COLUMN another INT",
+    "DROP TABLE incidents",
+    "CREATE TRIGGER another BEFORE DELETE ON incidents FOR EACH ROW SET @x = 1",
+    "DROP TRIGGER trg_prevent_duplicate_open_incident",
+]
+
+
+@pytest.mark.parametrize("text", FORBIDDEN)
+def test_the_application_can_neither_rewrite_history_nor_change_tables(accounts: Accounts, text: str) -> None:
+    assert denied(accounts.application, text)
+    assert denied(accounts.reader, text)
+
+
+def test_the_reader_reads_everything_and_writes_nothing(accounts: Accounts) -> None:
+    tables = [next(iter(row.values())) for row in rows(accounts.reader, "SHOW TABLES")]
+    assert "incident_timeline" in tables
+    for table in tables:
+        rows(accounts.reader, f"SELECT * FROM `{table}` LIMIT 1")  # noqa: S608 - tables of ours
+        assert denied(accounts.reader, f"DELETE FROM `{table}`")  # noqa: S608
+    assert denied(accounts.reader, "INSERT INTO slack_facts (name, value, learned_at) VALUES ('a', '{}', NOW())")
+    database = open_database(accounts.reader)
+    try:
+        assert verify(database).is_good
+    finally:
+        database.close()
+
+
+def test_the_keeper_removes_what_is_old_and_changes_no_line_of_a_timeline(accounts: Accounts) -> None:
+    for text in ("DELETE FROM incident_timeline", "DELETE FROM grafana_alerts", "DELETE FROM deliveries"):
+        assert not denied(accounts.keeper, text)
+    for text in ("UPDATE incident_timeline SET reason = ''", "DELETE FROM audit_checkpoints", "DROP TABLE deliveries"):
+        assert denied(accounts.keeper, text)
+
+
+def test_the_program_says_who_has_to_migrate_when_it_may_not(own_server: PrivateServer, accounts: Accounts) -> None:
+    """A new version that is started before its migration ran stops with a sentence."""
+    run(accounts.migrator, f"DELETE FROM `{accounts.migrator.name}`.schema_migrations WHERE version > 1")  # noqa: S608
+    database = open_database(accounts.application)
+    try:
+        with pytest.raises(SchemaError, match="run `python -m db migrate` with a user that may"):
+            migrate(database)
+    finally:
+        database.close()
+    again = open_database(accounts.migrator)
+    try:
+        assert migrate(again).problem == "", "what was there already is passed over"
+    finally:
+        again.close()
+
+
+def test_every_table_of_the_record_has_its_grants_decided(accounts: Accounts) -> None:
+    text = (SQL / "grants.sql").read_text("utf-8")
+    tables = {str(next(iter(row.values()))) for row in rows(accounts.reader, "SHOW TABLES")}
+    undecided = sorted(table for table in tables if not re.search(rf"\b{table}\b", text))
+    assert undecided == [], "say in manifests/mysql/grants.sql what the program may write there"
