@@ -54,7 +54,7 @@ format: $(STAMP) ## Format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure how many alerts per second are recorded on this machine
+bench: $(STAMP) ## Measure this machine against every goal, and where the time goes
 	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 fuzz: $(STAMP) ## Fuzz parsers and HTTP surface, by strategies and by coverage, FUZZ_SECONDS (600) each

@@ -65,8 +65,8 @@ def shows(slack: SandboxSlack, since: float, count: int) -> bool:
     return any(f"{count:,}" in str(one["text"]) for one in Channel(slack, since).digests())
 
 
-def many_incidents(town: Town, arguments: argparse.Namespace, report: Report) -> None:
-    """Scenario A: many new incidents, handled by a person, and what is left when it is over."""
+def many_incidents(town: Town, arguments: argparse.Namespace, report: Report) -> int:
+    """Scenario A: many new incidents, handled by a person, and what is left when it is over; how much was wrong."""
     alarms = load.alarms(arguments.incidents)
     critical = [alarm.number for alarm in alarms if alarm.severity == "critical"]
     pictures = Path(arguments.pictures)
@@ -109,6 +109,7 @@ def many_incidents(town: Town, arguments: argparse.Namespace, report: Report) ->
         ended = float(rows(town.url, "SELECT UNIX_TIMESTAMP(MAX(ended_at)) AS at FROM digests")[0]["at"])
         before = [cards[number][0] - answered[number] for number in critical if number in cards]
         bare = town.count("incidents JOIN slack_messages USING (incident_id)", "status <> 'resolved' AND ts IS NULL")
+        lost, doubled = len(alarms) - town.count("incidents"), sum(len(posted) - 1 for posted in cards.values())
         table(
             f"A. {len(alarms)} new incidents in {arguments.seconds:g} s",
             {
@@ -119,15 +120,16 @@ def many_incidents(town: Town, arguments: argparse.Namespace, report: Report) ->
                 "digest first seen": f"{float(first['ts']) - began:.1f} s after the first alert",
                 "digests, edits of all": f"{1 + len(more)}, {seen.by_method().get('chat.update', 0)}",
                 "cards in all": f"{len(cards)}, {sum(ts[0] > ended for ts in cards.values())} of them after the end",
-                "posted twice": sum(len(posted) - 1 for posted in cards.values()),
-                "lost": f"{len(alarms) - town.count('incidents')} incidents; {bare} open ones without a card",
+                "posted twice": doubled,
+                "lost": f"{lost} incidents; {bare} open ones without a card",
                 "memory, MiB every 5 s": memory,
             },
         )
+        return lost + doubled + bare + len(more) + len(set(critical) - set(cards))
 
 
-def many_alerts(town: Town, arguments: argparse.Namespace, report: Report) -> None:
-    """Scenario B: very many alerts on fifty keys, in large bodies."""
+def many_alerts(town: Town, arguments: argparse.Namespace, report: Report) -> int:
+    """Scenario B: very many alerts on fifty keys, in large bodies; how much was wrong."""
     alarms = load.alarms(50)
     with town.program, Memory(town.program.pid) as memory:
         began = time.time()
@@ -142,18 +144,20 @@ def many_alerts(town: Town, arguments: argparse.Namespace, report: Report) -> No
         )
         seen = Channel(town.slack, began)
         cards = seen.cards()
-        lost = f"{sent - town.count('grafana_alerts')} alerts, {len(alarms) - town.count('incidents')} incidents"
+        alerts, incidents = sent - town.count("grafana_alerts"), len(alarms) - town.count("incidents")
+        doubled = sum(len(posted) - 1 for posted in cards.values())
         table(
             f"B. {sent} alerts on {len(alarms)} keys, {arguments.per_body} in a body: {sent / took:.0f} alerts/s",
             {
                 "Slack calls": dict(seen.by_method()),
                 "answered 429": seen.refused(),
                 "cards, digests": f"{len(cards)}, {len(seen.digests())}",
-                "posted twice": sum(len(posted) - 1 for posted in cards.values()),
-                "lost": lost,
+                "posted twice": doubled,
+                "lost": f"{alerts} alerts, {incidents} incidents",
                 "memory, MiB every 5 s": memory,
             },
         )
+        return alerts + incidents + doubled
 
 
 def table(title: str, lines: Mapping[str, object]) -> None:
@@ -162,7 +166,7 @@ def table(title: str, lines: Mapping[str, object]) -> None:
 
 
 def main() -> int:
-    """Run and print."""
+    """Run and print; the exit status is 1 when something was lost, posted twice or not posted."""
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=__doc__)
     parser.add_argument("--incidents", type=int, default=1000, help="new incidents of scenario A")
     parser.add_argument("--seconds", type=float, default=60, help="in so many seconds")
@@ -183,14 +187,14 @@ def main() -> int:
 
     try:
         with TestServer(os.environ, report) as server, SandboxSlack() as slack, tempfile.TemporaryDirectory() as folder:
-            many_incidents(Town(arguments, migrated_database(server), slack, Path(folder)), arguments, report)
+            wrong = many_incidents(Town(arguments, migrated_database(server), slack, Path(folder)), arguments, report)
             if arguments.alerts:
-                many_alerts(Town(arguments, migrated_database(server), slack, Path(folder)), arguments, report)
+                wrong += many_alerts(Town(arguments, migrated_database(server), slack, Path(folder)), arguments, report)
     except ServerError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"\n{time.monotonic() - began:.0f} seconds; screenshots in {arguments.pictures}")
-    return 0
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
