@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from bot.workers.vigil import Vigil
 from db.database import Database
 from db.model.alert import Alert
+from db.model.delivery import Packed, unpack
 from db.model.finding import read_finding
 from db.model.heartbeat import Heartbeat
 from db.model.incident import Severity
@@ -90,9 +90,9 @@ def test_the_finding_is_a_delivery_that_can_be_read_again(database: Database) ->
     deliver(database, watchdog(), policy=WATCHED)
     silent_for(database, 11)
     Clock(database).watch(700)
-    (row,) = ask(database, "SELECT body, content_type FROM deliveries WHERE source = 'observer'")
+    (row,) = ask(database, "SELECT body, body_encoding, content_type FROM deliveries WHERE source = 'observer'")
     assert row["content_type"] == "application/vnd.observer.finding+json"
-    (alert,) = read_finding(zlib.decompress(row["body"])).alerts
+    (alert,) = read_finding(unpack(Packed(row["body_encoding"], row["body"]))).alerts
     assert (alert.alertname, alert.labels["heartbeat"]) == ("Heartbeat Watchdog of prod stopped", "Watchdog")
 
 

@@ -9,7 +9,7 @@ from db.database import Database
 from db.model.alert import AlertState, Reading
 from db.model.finding import read_finding, write_finding
 from db.model.incident import EventKind
-from db.model.reconcile import FOUND_BY, finding
+from db.model.reconcile import FOUND_BY, Over, end_of, finding
 from db.store import instances
 from db.transactions import ingest, reconcile
 from db.transactions.ingest import Arrival
@@ -20,6 +20,7 @@ from tests.db.builders import (
     an_alert,
     ask,
     at,
+    cannot_see,
     check_record,
     count,
     deliver,
@@ -178,3 +179,24 @@ def test_instances_of_many_fingerprints_are_found_in_parts(database: Database) -
     ingest.record_delivery(database, a_delivery(), sent(*names), POLICY, at(0))
     known = database.transact(lambda tx: instances.of_fingerprints(tx, names))
     assert sorted(known) == sorted(names)
+
+
+def test_a_blind_alert_whose_end_was_missed_makes_its_own_rule_see_again(database: Database) -> None:
+    """It is filed with its data source, and yet its end is that of the rule."""
+    deliver(database, an_alert())
+    deliver(database, cannot_see(starts=20), now=30)
+    believed = {one.instance.fingerprint: one for one in reconcile.beliefs(database, "grafana", []).firing}
+    assert {name: one.rule_uid for name, one in believed.items()} == {"f1": "checkout_5xx", "blind-1": "checkout_5xx"}
+    instance = believed["blind-1"].instance
+    name = (instance.incident_id, instance.fingerprint)
+    labelled = reconcile.labelled(database, [name])[name]
+    alert = end_of(Over(believed["blind-1"], at(200)), labelled, POLICY, "grafana")
+    assert alert is not None
+    reading = Reading("grafana", (alert,), external_url=GRAFANA, org="1", found_by=FOUND_BY)
+    delivery = finding(alert, (instance,), write_finding(reading), at(300))
+    ingest.record_delivery(database, delivery, reading, POLICY, at(300))
+    assert ask(database, "SELECT rule_uid, status, unobserved_since FROM incidents ORDER BY number") == [
+        {"rule_uid": "checkout_5xx", "status": "active", "unobserved_since": None},
+        {"rule_uid": "blind:prometheus", "status": "resolved", "unobserved_since": None},
+    ]
+    check_record(database)
