@@ -9,6 +9,9 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 600
 STORM_ARGS ?=
+REPLICAS ?= 4
+SECONDS ?= 180
+CLUSTER ?= none
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -16,7 +19,7 @@ STAMP := $(VENV)/.installed
 export RUN_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm fuzz wheel clean
+.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm fuzz replicas wheel clean
 
 help: ## Show this list
 	@echo "Observer: alerts become incidents that people handle in Slack."
@@ -65,6 +68,8 @@ fuzz: $(STAMP) ## Fuzz parsers and HTTP surface, by strategies and by coverage, 
 
 storm: $(STAMP) ## Send a storm of alerts and tell what people saw of it (STORM_ARGS="--incidents 200 --seconds 15")
 	@$(BIN)/python -m tests.storm $(STORM_ARGS)
+replicas: $(STAMP) ## Kill replicas (REPLICAS=4, SECONDS=180) and nodes (CLUSTER=none, galera or group) under load
+	@$(BIN)/python -m tests.replicas --replicas $(REPLICAS) --seconds $(SECONDS) --cluster $(CLUSTER)
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
@@ -18,7 +19,17 @@ from dbutils.pooled_db import PooledDB
 from pymysql.constants import CLIENT, FIELD_TYPE
 
 from db import literals
-from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, translated
+from db.errors import (
+    Conflict,
+    DatabaseAway,
+    Interrupted,
+    OutcomeUnknown,
+    is_galera_abort,
+    is_of_the_server,
+    server_code,
+    translated,
+)
+from db.hosts import Address, Hosts
 from db.queries import Query
 from db.settings import DatabaseSettings
 
@@ -174,6 +185,26 @@ class Transaction:
 class _Connection(pymysql.Connection):
     """The driver's connection, with cheaper literals."""
 
+    address: Address | None = None
+    """The server it is connected to."""
+    on_galera = False
+    used_at = 0.0
+    """Of the monotonic clock."""
+    _read_timeout: float | None
+
+    def aim(self, address: Address) -> None:
+        """Connect there next time."""
+        self.host, self.port, self.address = address.host, address.port, address
+        self.server_public_key = None  # the driver keeps that of the server before, and would be denied
+
+    def connect_within(self, seconds: float) -> None:
+        """Connect; also a server that takes the connection and then says nothing is given up after so long."""
+        patience, self._read_timeout = self._read_timeout, seconds
+        try:
+            self.connect()
+        finally:
+            self._read_timeout = patience
+
     def escape(self, obj: Any, mapping: Mapping[Any, Any] | None = None) -> Any:
         """The SQL literal of a value."""
         text = literals.literal(obj)
@@ -200,15 +231,25 @@ class Database:
         connect_seconds: int = 1,
         work_seconds: float = math.inf,
         several_statements: bool = False,
+        hosts: Hosts | None = None,
+        pioneer: bool = True,
+        causal: bool = False,
     ) -> None:
         self._settings = settings
-        self._tls: dict[str, Any] = settings.tls.for_hosts((settings.host,))
+        self._tls: dict[str, Any] = settings.tls.for_hosts(tuple(address.host for address in settings.addresses))
         self._statement_seconds = statement_seconds
         self._lock_seconds = lock_seconds
-        self._connect_seconds = connect_seconds
+        self._hosts = hosts or Hosts(settings.addresses)
+        self._pioneer = pioneer
+        self._causal = causal
+        # With a choice, half of it for each server: the next one must still be in time.
+        self._connect_seconds = connect_seconds / 2 if self._hosts.several else connect_seconds
         self._patience = patience_seconds
         self._work_seconds = work_seconds
         self._several_statements = several_statements
+        self._repeated = itertools.count()
+        self.repeated = 0
+        """How often work was run again since the start."""
         self._slots = threading.BoundedSemaphore(pool_size)
         # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would
         # make all threads queue behind it. So it is handed connections that are not connected yet and is
@@ -230,6 +271,11 @@ class Database:
     def name(self) -> str:
         """The name of the database."""
         return self._settings.name
+
+    @property
+    def host(self) -> str:
+        """The server of the newest connection, `host:port`."""
+        return str(self._hosts.used)
 
     def transact(
         self,
@@ -264,6 +310,7 @@ class Database:
                 if attempt >= _MOST_ATTEMPTS or time.monotonic() + pause >= deadline:
                     raise
                 time.sleep(pause)
+                self.repeated = next(self._repeated) + 1
 
     def close(self) -> None:
         """Close the idle connections; those on loan close when they come back."""
@@ -273,19 +320,28 @@ class Database:
         with self._connection(deadline) as connection:
             # The driver's own connection: the pool's wrapper might run a statement again on a fresh one. With
             # autocommit off the first statement begins the transaction, which saves a round trip.
-            driver = connection.dbapi_connection
+            line: _Connection = connection.dbapi_connection
             try:
                 with _our_errors():
-                    self._ready(driver, last_statement)
-                    cursor = driver.cursor(pymysql.cursors.DictCursor)
+                    self._ready(line, last_statement)
+                    cursor = line.cursor(pymysql.cursors.DictCursor)
                 transaction = Transaction(cursor, last_statement, together and self._several_statements)
                 result = work(transaction)
                 _be_in_time(last_statement + self._statement_seconds / 2)
                 transaction.commit()
-            except BaseException:
-                _roll_back(driver)
+            except BaseException as error:
+                _roll_back(line)  # after a failed certification the server did; it does no harm
+                self._judge(line, error)
+                if line.on_galera and is_galera_abort(error):
+                    raise Conflict("the cluster aborted the transaction inside a trigger") from error
                 raise
             return result
+
+    def _judge(self, line: _Connection, error: BaseException) -> None:
+        """Set a server aside that is away, not ready or read-only; a connection to it leaves the pool."""
+        if line.address is not None and self._hosts.several and is_of_the_server(error):
+            self._hosts.failed(line.address, _reason(error))
+            _close(line)
 
     @contextmanager
     def _connection(self, deadline: float) -> Iterator[Any]:
@@ -301,11 +357,11 @@ class Database:
         finally:
             self._slots.release()
 
-    def _unconnected(self) -> pymysql.Connection[pymysql.cursors.Cursor]:
+    def _unconnected(self) -> _Connection:
         settings = self._settings
         return _Connection(
-            host=settings.host,
-            port=settings.port,
+            host=self._hosts.known[0].host,
+            port=self._hosts.known[0].port,
             user=settings.user,
             password=settings.password,
             database=settings.name,
@@ -321,26 +377,72 @@ class Database:
             **self._tls,
         )
 
-    def _ready(self, connection: pymysql.Connection[pymysql.cursors.Cursor], last_statement: float) -> None:
-        """Connect, or make sure that a connection which was idle is still one."""
+    def _ready(self, line: _Connection, last_statement: float) -> None:
+        """Connect, or make sure that a connection which was idle is still one, and to the right server."""
         now = time.monotonic()
-        if connection.open and now - getattr(connection, "observer_used_at", 0.0) > _FRESH_SECONDS:
+        if line.open and line.address and self._hosts.should_leave(line.address, pioneer=self._pioneer):
+            _close(line)
+        if line.open and now - line.used_at > _FRESH_SECONDS:
             try:
-                connection.ping(reconnect=False)
-            except (pymysql.err.MySQLError, OSError):
-                with suppress(pymysql.err.MySQLError, OSError):
-                    connection.close()
-        if not connection.open:
-            connection.connect()
+                line.ping(reconnect=False)
+            except (pymysql.err.MySQLError, OSError) as error:
+                _close(line)
+                if line.address and self._hosts.several and isinstance(error.__context__, TimeoutError):
+                    self._hosts.failed(line.address, "silent")  # the others that wait for it need not find out
+        if not line.open:
+            self._connect(line, last_statement)
+        line.used_at = now
+
+    def _connect(self, line: _Connection, last_statement: float) -> None:
+        """Connect to the first server that can be had and takes writes, else to one that can at least be read."""
+        first_error: BaseException | None = None
+        readable: Address | None = None
+        for address in self._hosts.to_try(pioneer=self._pioneer):
+            if first_error is None:
+                _be_in_time(last_statement)
+            elif time.monotonic() > last_statement:
+                break
             try:
-                _be_in_time(last_statement)
-                with connection.cursor() as cursor:
-                    cursor.execute(self._session())
-                _be_in_time(last_statement)
-            except BaseException:
-                connection.close()  # one that is not set up must not come back from the pool
-                raise
-        connection.observer_used_at = now  # type: ignore[attr-defined]
+                writable = self._connect_to(line, address, last_statement)
+            except (pymysql.err.MySQLError, OSError) as error:
+                first_error = first_error or error
+                self._hosts.failed(address, _reason(error))
+                continue
+            if writable:
+                self._hosts.works(address)
+                return
+            self._hosts.failed(address, "read-only")
+            readable = readable or address
+            _close(line)
+        if readable is None:
+            assert first_error is not None  # noqa: S101 - there is at least one server, and none was left out
+            raise first_error
+        self._connect_to(line, readable, last_statement)
+        self._hosts.stands_in(readable)
+
+    def _connect_to(self, line: _Connection, address: Address, last_statement: float) -> bool:
+        """Connect and set the session up; whether the server takes writes (with one server: always)."""
+        line.aim(address)
+        if self._hosts.several:
+            line.connect_within(self._connect_seconds)
+        else:
+            line.connect()
+        try:
+            _be_in_time(last_statement)
+            with line.cursor() as cursor:
+                cursor.execute(_WHAT_SERVER)
+                seen = {str(name).lower(): str(value).upper() for name, value in cursor.fetchall()}
+                line.on_galera = seen.get("wsrep_on") == "ON"
+                if self._causal and line.on_galera:
+                    cursor.execute("SET SESSION wsrep_sync_wait = 1")
+                if self._causal and seen.get("group_replication_group_name"):
+                    cursor.execute("SET SESSION group_replication_consistency = 'BEFORE'")
+                cursor.execute(self._session())  # last: it switches autocommit off
+            _be_in_time(last_statement)
+        except BaseException:
+            _close(line)  # one that is not set up must not come back from the pool
+            raise
+        return not self._hosts.several or all(seen.get(name, "OFF") in ("OFF", "0") for name in _READ_ONLY_BY)
 
     def _session(self) -> str:
         """What every connection is set to; `/*!80000` is read by MySQL only, `/*M!` by MariaDB only."""
@@ -365,6 +467,27 @@ def _our_errors() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+_READ_ONLY_BY = ("read_only", "super_read_only", "innodb_read_only", "offline_mode")
+_WHAT_SERVER = (
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_on', 'group_replication_group_name', "
+    + ", ".join(f"'{name}'" for name in _READ_ONLY_BY)
+    + ")"
+)
+"""Asked once per connection: SHOW is answered by all products, and by a node that is not ready."""
+
+
+def _reason(error: BaseException) -> str:
+    """An error for the log: its kind, and the server's number if it has one."""
+    number = server_code(error.__cause__ if isinstance(error, OutcomeUnknown) else error)
+    return f"{type(error).__name__} {number}" if number else type(error).__name__
+
+
+def _close(line: _Connection) -> None:
+    """Close; the pool keeps the object, which connects again when it is next used."""
+    with suppress(pymysql.err.MySQLError, OSError):
+        line.close()
 
 
 def _be_in_time(limit: float) -> None:

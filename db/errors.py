@@ -79,12 +79,11 @@ _CONFLICTS = {
     1020,  # MariaDB 11.8: record changed since last read (innodb_snapshot_isolation)
     3572,  # NOWAIT or SKIP LOCKED did not get a lock
     3101,  # Group Replication: certification failed at COMMIT
-    1180,  # Group Replication and Galera: error during COMMIT
-    1047,  # Galera: the node is not ready
     1206,  # the lock table is full
     1412,  # a table changed while the transaction ran: a migration of another process
 }
 _AWAY = {
+    1047,  # Galera: the node is not ready, or is not in the primary component
     1040,  # too many connections
     1053,  # server shutdown in progress
     1203,  # too many connections of this user
@@ -101,8 +100,10 @@ _AWAY = {
 """The commonest; every other OperationalError that is not named here counts as one of these too."""
 
 _READ_ONLY = {1290, 1792, 1836, 3100}  # read_only, read-only transaction, read-only mode, replication hook refused
+_NO_FAULT_OF_THE_SERVER = {1317}  # somebody ended this statement; the server is as good as before
 _INTERRUPTED = {3024, 1969}  # MySQL's and MariaDB's statement time limit
-_SCHEMA = {1146, 1054, 1305, 1364}  # no such table, column or routine; a column without a value
+# no such table, column or routine; a column without a value; a table that Group Replication does not take
+_SCHEMA = {1146, 1054, 1305, 1364, 3098}
 _DUPLICATE_KEY = re.compile(r"for key '(?:[^'.]+\.)?([^']+)'$")
 
 
@@ -114,7 +115,7 @@ def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
         return DatabaseAway(f"the connection to the database broke ({type(error).__name__})")
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = f"the database answered with error {code}"
-    if code in _CONFLICTS:
+    if code in _CONFLICTS or _is_certification(code, error):
         return Conflict(text)
     if code in _READ_ONLY:
         return DatabaseReadOnly(text)
@@ -145,6 +146,26 @@ def _tls_words(error: BaseException) -> str:
     if isinstance(error, pymysql.err.OperationalError) and error.args and error.args[0] == 2026:
         return "the database server does not offer TLS, and DB_TLS asks for it"
     return ""
+
+
+def is_galera_abort(error: BaseException) -> bool:
+    """Whether this is how Galera reports that it aborted a transaction while a trigger ran: as a syntax error."""
+    return isinstance(error, pymysql.err.ProgrammingError) and server_code(error) == 1064
+
+
+def is_of_the_server(error: BaseException) -> bool:
+    """Whether an error speaks against the server, so that another one should be tried."""
+    if isinstance(error, OutcomeUnknown) and isinstance(error.__cause__, RecordError):
+        error = error.__cause__
+    return isinstance(error, DatabaseAway) and server_code(error) not in _NO_FAULT_OF_THE_SERVER
+
+
+def _is_certification(code: int, error: pymysql.err.MySQLError) -> bool:
+    """1180 is any failure of a COMMIT; with the engine's number 149 it is a transaction that lost and was rolled back.
+
+    With another number nobody knows what became of it on the other nodes.
+    """
+    return code == 1180 and len(error.args) > 1 and "Got error 149 " in str(error.args[1])
 
 
 def server_code(error: BaseException | None) -> int:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -25,6 +27,9 @@ from db.queries import Query
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _LOCK_SECONDS = 5
 """One wait for the lock; `transact` asks again until its patience is over."""
+
+_LEASE_SECONDS = 60
+"""How long a process that died while migrating keeps other nodes waiting; renewed before every statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ def migrate(
     """Apply what is missing, under a lock that other processes wait for; the state afterwards.
 
     The lock is a named lock of the server: it is free again as soon as the process that holds it is gone, however that
-    died. Raises `SchemaError` for a newer schema, a changed file, or when triggers may not be created.
+    died. Named locks do not cross the nodes of a cluster: there a lease in a row comes before it. Raises `SchemaError`
+    for a newer schema, a changed file, or when triggers may not be created.
     """
     wanted = migrations() if steps is None else tuple(steps)
     known = wanted[-1].version
@@ -102,7 +108,35 @@ def migrate(
         finally:
             tx.row(_RELEASE_LOCK, {"name": f"observer_migrate_{database.name}"[:64]})
 
+    before = schema_state(database, wanted)
+    if before.found < known and database.transact(_is_cluster, idempotent=True):
+        with _lease(database, patience_seconds):
+            return database.transact(work, idempotent=True, patience_seconds=patience_seconds)
     return database.transact(work, idempotent=True, patience_seconds=patience_seconds)
+
+
+@contextmanager
+def _lease(database: Database, patience_seconds: float) -> Iterator[None]:
+    """Hold the lease that keeps other nodes from migrating; that of a process that died ends by itself."""
+    holder = secrets.token_hex(8)
+
+    def take(tx: Transaction) -> None:
+        tx.execute(_TAKE_LEASE, {"holder": holder, "seconds": _LEASE_SECONDS})
+        row = tx.row(_LEASE)
+        if row is None or row["holder"] != holder:
+            raise Conflict("another process is migrating this database, perhaps on another node")
+
+    database.transact(lambda tx: tx.execute(_CREATE_LEASE), idempotent=True)
+    database.transact(take, idempotent=True, patience_seconds=patience_seconds)
+    try:
+        yield
+    finally:
+        database.transact(lambda tx: tx.execute(_END_LEASE, {"holder": holder}), idempotent=True)
+
+
+def _is_cluster(tx: Transaction) -> bool:
+    seen = {str(row["Variable_name"]).lower(): str(row["Value"]) for row in tx.rows(_CLUSTER)}
+    return seen.get("wsrep_on", "").upper() == "ON" or bool(seen.get("group_replication_group_name"))
 
 
 def schema_state(database: Database, steps: Sequence[Migration] | None = None) -> SchemaState:
@@ -131,10 +165,13 @@ def _state(tx: Transaction, wanted: Sequence[Migration]) -> SchemaState:
 
 
 def _apply(tx: Transaction, step: Migration) -> None:
+    leased = tx.row(_HAS_LEASE) is not None
     try:
         tx.execute(_BEGIN, {"version": step.version, "name": step.name, "checksum": step.checksum})
         tx.execute(_COMMIT)  # what a migration does to tables is kept at once; that it was begun has to be, too
         for statement in step.statements:
+            if leased:  # committed by the statement, which commits what was before it
+                tx.execute(_RENEW_LEASE, {"seconds": _LEASE_SECONDS})
             _run(tx, step, statement)
         tx.execute(_FINISH, {"version": step.version})
     except (RecordError, pymysql.err.MySQLError) as error:
@@ -171,6 +208,37 @@ _ALREADY = (1060, 1061, 1091, 1826)
 
 _GET_LOCK = Query("get_lock", "One process migrates at a time.", "SELECT GET_LOCK(%(name)s, %(seconds)s) AS got")
 _RELEASE_LOCK = Query("release_lock", "The next one may migrate.", "SELECT RELEASE_LOCK(%(name)s) AS freed")
+_CLUSTER = Query(
+    "cluster",
+    "Whether this server is a node of a cluster.",
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_on', 'group_replication_group_name')",
+)
+_CREATE_LEASE = Query(
+    "create_lease",
+    "One row, on clusters only: which process migrates, and until when it may be taken for alive.",
+    "CREATE TABLE IF NOT EXISTS schema_lease (one TINYINT NOT NULL PRIMARY KEY, holder CHAR(16) NOT NULL, "
+    "until DATETIME(6) NOT NULL) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+)
+_TAKE_LEASE = Query(
+    "take_lease",
+    "Take the lease if it is free; two nodes cannot both commit this.",
+    "INSERT INTO schema_lease (one, holder, until) "
+    "VALUES (1, %(holder)s, UTC_TIMESTAMP(6) + INTERVAL %(seconds)s SECOND) ON DUPLICATE KEY UPDATE "
+    "holder = IF(until < UTC_TIMESTAMP(6), VALUES(holder), holder), "
+    "until = IF(holder = VALUES(holder), VALUES(until), until)",
+)
+_LEASE = Query("lease", "Who has the lease.", "SELECT holder FROM schema_lease")
+_HAS_LEASE = Query(
+    "has_lease",
+    "Whether there are leases at all.",
+    "SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'schema_lease'",
+)
+_RENEW_LEASE = Query(
+    "renew_lease",
+    "Whoever migrates has the lease.",
+    "UPDATE schema_lease SET until = UTC_TIMESTAMP(6) + INTERVAL %(seconds)s SECOND",
+)
+_END_LEASE = Query("end_lease", "The next one may migrate.", "DELETE FROM schema_lease WHERE holder = %(holder)s")
 _EXISTS = Query(
     "exists",
     "Whether the database was ever migrated.",

@@ -21,6 +21,7 @@ from bot.settings import BotSettings
 from db.database import Database
 from db.env import Env
 from db.errors import RecordError, SchemaError
+from db.hosts import Hosts
 from db.housekeeping import Housekeeper
 from db.migrate import migrate, schema_state
 from db.model.alert import Reading
@@ -77,8 +78,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     """Build the application; nothing is connected or started before its lifespan begins."""
     # Two pools: a person who clicks is answered within Slack's three seconds or told that it failed; a webhook may
     # wait for a database that restarts, because Grafana comes again only after group_interval (5 minutes).
+    hosts = Hosts(settings.database.addresses)
     background = Database(
         settings.database,
+        hosts=hosts,
         pool_size=WRITERS + LONE_REQUESTS + WEBHOOK_THREADS + BACKGROUND_THREADS,
         statement_seconds=10.0,
         lock_seconds=5,
@@ -93,6 +96,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         lock_seconds=1,
         patience_seconds=1.4,
         work_seconds=1.4,
+        hosts=hosts,
+        pioneer=False,  # nobody who waits finds out whether a server is back
+        causal=True,  # what one replica answered, a person finds through any other
     )
     policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
     rates = Rates(time.monotonic, policy.rates.warn_alerts_per_minute)

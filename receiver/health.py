@@ -75,13 +75,19 @@ class Health:
         try:
             state = schema_state(self._database)
             if state.problem:
-                return {"problem": state.problem, "schema": state.found}
+                return {"problem": state.problem, "schema": state.found, "host": self._database.host}
             behind, oldest = telling.backlog(self._database)
             looks = {source: _told(reconcile.state(self._database, source)) for source in self._sources}
         except RecordError as error:
             return {"problem": f"{type(error).__name__}: {error}"}
         waiting = {"messages": behind, "oldest": oldest.isoformat() if oldest else None}
-        found: dict[str, Any] = {"problem": "", "schema": state.found, "waiting_for_slack": waiting}
+        found: dict[str, Any] = {
+            "problem": "",
+            "schema": state.found,
+            "host": self._database.host,
+            "repeated": self._database.repeated,
+            "waiting_for_slack": waiting,
+        }
         return found | ({"reconciliation": looks} if looks else {})
 
 

@@ -16,7 +16,7 @@ from db.queries import query
 
 def lock_keys(tx: Transaction, keys: Iterable[IncidentKey]) -> None:
     """Take the rows of these keys, in key order, so that no two transactions wait for each other."""
-    tx.insert_many(query("incidents", "lock_keys"), [{"key": key} for key in sorted(set(keys))])
+    tx.insert_many(query("incidents", "lock_keys"), [{"key": key, "turn": 0} for key in sorted(set(keys))])
 
 
 def open_of_keys(tx: Transaction, keys: Sequence[IncidentKey]) -> dict[IncidentKey, Incident]:

@@ -11,9 +11,12 @@ from db.errors import (
     DatabaseReadOnly,
     Duplicate,
     Interrupted,
+    OutcomeUnknown,
     RecordError,
     SchemaError,
     TooLarge,
+    is_galera_abort,
+    is_of_the_server,
     translated,
 )
 
@@ -26,8 +29,8 @@ from db.errors import (
         (1020, Conflict),
         (3572, Conflict),
         (3101, Conflict),
-        (1180, Conflict),
-        (1047, Conflict),
+        (1180, DatabaseAway),
+        (1047, DatabaseAway),
         (1040, DatabaseAway),
         (1045, DatabaseAway),
         (1049, DatabaseAway),
@@ -41,15 +44,22 @@ from db.errors import (
         (1290, DatabaseReadOnly),
         (1792, DatabaseReadOnly),
         (1836, DatabaseReadOnly),
+        (3100, DatabaseReadOnly),
         (3024, Interrupted),
         (1969, Interrupted),
         (1153, TooLarge),
         (1146, SchemaError),
         (1054, SchemaError),
+        (3098, SchemaError),
     ],
 )
 def test_a_code_of_the_server_is_one_of_our_errors(code: int, kind: type[RecordError]) -> None:
     assert type(translated(pymysql.err.OperationalError(code, "as the server says"))) is kind
+
+
+def test_a_commit_that_lost_a_certification_is_a_conflict() -> None:
+    lost = "Got error 149 - 'Lock deadlock; Retry transaction' during COMMIT"
+    assert type(translated(pymysql.err.OperationalError(1180, lost))) is Conflict
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), pymysql.err.InterfaceError(0, "")])
@@ -114,3 +124,25 @@ def test_what_the_server_says_of_values_stays_out_of_our_words() -> None:
     """An error's text may be logged or answered; the server quotes what was sent to it."""
     ours = translated(pymysql.err.IntegrityError(1062, "Duplicate entry 'a secret' for key 'x.uq_request_id'"))
     assert "a secret" not in str(ours)
+
+
+def test_a_syntax_error_is_an_abort_on_galera_alone_and_never_ours_elsewhere() -> None:
+    error = pymysql.err.ProgrammingError(1064, "You have an error in your SQL syntax")
+    assert translated(error) is None
+    assert is_galera_abort(error)
+    assert not is_galera_abort(pymysql.err.ProgrammingError(1149, "another mistake"))
+
+
+@pytest.mark.parametrize(
+    ("code", "against"),
+    [(2013, True), (1047, True), (1053, True), (1290, True), (1045, True), (1317, False), (1213, False), (3024, False)],
+)
+def test_what_speaks_against_a_server_lets_the_next_one_be_tried(code: int, against: bool) -> None:
+    driver = pymysql.err.OperationalError(code, "as the server says")
+    ours = translated(driver)
+    assert ours is not None
+    ours.__cause__ = driver
+    assert is_of_the_server(ours) is against
+    unknown = OutcomeUnknown("the connection broke while committing")
+    unknown.__cause__ = ours
+    assert is_of_the_server(unknown) is against

@@ -226,6 +226,24 @@ def test_a_later_migration_comes_on_top(empty: Database) -> None:
     assert ask(empty, "SELECT a, b FROM more") == []
 
 
+def test_an_alter_table_that_is_done_already_is_passed_over(empty: Database) -> None:
+    statements = (
+        "CREATE TABLE IF NOT EXISTS parent (id INT PRIMARY KEY) ENGINE=InnoDB",
+        "CREATE TABLE IF NOT EXISTS child (id INT, KEY idx_old (id)) ENGINE=InnoDB",
+        "ALTER TABLE child ADD COLUMN parent INT",
+        "-- with a comment before it\nALTER TABLE child ADD KEY idx_parent (parent)",
+        "ALTER TABLE child ADD CONSTRAINT fk_child FOREIGN KEY (parent) REFERENCES parent (id)",
+        "ALTER TABLE child DROP KEY idx_old",
+    )
+    once = Migration(1, "once", statements, "x" * 64)
+    migrate(empty, [once])
+    again = Migration(2, "again", statements[:1] + statements[2:], "y" * 64)
+    assert migrate(empty, [once, again]).problem == ""
+    wrong = Migration(3, "wrong", ("ALTER TABLE child ADD COLUMN wrong NO_SUCH_TYPE",), "z" * 64)
+    with pytest.raises((pymysql.MySQLError, RecordError)):
+        migrate(empty, [once, again, wrong], patience_seconds=1)
+
+
 def test_a_newer_schema_is_refused(empty: Database, empty_url: DbUrl) -> None:
     migrate(empty)
     add = "INSERT INTO schema_migrations VALUES (9999, 'of_tomorrow', REPEAT('0', 64), UTC_TIMESTAMP(6), 1)"
@@ -444,9 +462,23 @@ def test_an_incident_with_alerts_cannot_be_deleted(database: Database, db_url: D
                 cursor.execute(statement)
 
 
-def test_removing_a_delivery_keeps_its_alerts(database: Database, db_url: DbUrl) -> None:
+def test_no_foreign_key_acts_by_itself(database: Database) -> None:
+    """Group Replication with several writers takes no table with such a key."""
+    acting = """
+        SELECT constraint_name AS name FROM information_schema.referential_constraints
+        WHERE constraint_schema = DATABASE() AND NOT (
+            delete_rule IN ('NO ACTION', 'RESTRICT') AND update_rule IN ('NO ACTION', 'RESTRICT')
+        )
+    """
+    assert ask(database, acting) == []
+
+
+def test_a_delivery_goes_only_after_its_alerts_let_go_of_it(database: Database, db_url: DbUrl) -> None:
     deliver(database, an_alert())
     with root(db_url) as connection, connection.cursor() as cursor:
+        with pytest.raises(pymysql.err.IntegrityError):
+            cursor.execute("DELETE FROM deliveries")
+        cursor.execute("UPDATE grafana_alerts SET delivery_id = NULL")
         cursor.execute("DELETE FROM deliveries")
     assert ask(database, "SELECT delivery_id FROM grafana_alerts") == [{"delivery_id": None}]
 

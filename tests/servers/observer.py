@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -71,8 +71,9 @@ class ObserverProcess:
     """The program in a process of its own: `python -m receiver`."""
 
     def __init__(
-        self, url: DbUrl, slack: SandboxSlack, log: Path, *, port: int = 0, more: Mapping[str, str] | None = None
-    ) -> None:
+        self, url: DbUrl, slack: SandboxSlack, log: Path, *, port: int = 0, more: Mapping[str, str] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "receiver"),
+    ) -> None:  # fmt: skip
         if not port:
             with reserved_port() as port:
                 pass
@@ -80,6 +81,7 @@ class ObserverProcess:
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
         self._slack = slack
+        self._command = list(command)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self._environment = {**kept, **environment(url, slack, port, more)}
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,7 +101,7 @@ class ObserverProcess:
         self._slack.options(app_url=f"{self.url}/slack/events")
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "receiver"],
+                self._command,
                 cwd=CHECKOUT, env=self._environment, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         if wait:

@@ -1,7 +1,8 @@
 -- name: lock_keys
--- Take the rows of these keys, in order: every transaction that changes an incident begins with this.
-INSERT INTO incident_keys (incident_key) VALUES (%(key)s)
-ON DUPLICATE KEY UPDATE incident_key = incident_key
+-- Take the rows of these keys, in order: every transaction that changes an incident begins with this. The row really
+-- changes: row locks do not cross the nodes of a cluster, and there only rows that changed are compared at COMMIT.
+INSERT INTO incident_keys (incident_key, turn) VALUES (%(key)s, %(turn)s)
+ON DUPLICATE KEY UPDATE turn = turn + 1
 
 -- name: open_of_keys
 -- The open incident of each key, if there is one.

@@ -1,0 +1,1 @@
+"""Several replicas of the program on one record, under load, while replicas and nodes are killed."""
