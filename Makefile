@@ -9,6 +9,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 600
 STORM_ARGS ?=
+FAULTS_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -16,7 +17,7 @@ STAMP := $(VENV)/.installed
 export RUN_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm fuzz wheel clean
+.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm faults fuzz wheel clean
 
 help: ## Show this list
 	@echo "Observer: alerts become incidents that people handle in Slack."
@@ -65,6 +66,9 @@ fuzz: $(STAMP) ## Fuzz parsers and HTTP surface, by strategies and by coverage, 
 
 storm: $(STAMP) ## Send a storm of alerts and tell what people saw of it (STORM_ARGS="--incidents 200 --seconds 15")
 	@$(BIN)/python -m tests.storm $(STORM_ARGS)
+
+faults: $(STAMP) ## Play the whole fault matrix on both database servers, and write tests/faults/README.md
+	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist

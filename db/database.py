@@ -18,7 +18,7 @@ from dbutils.pooled_db import PooledDB
 from pymysql.constants import CLIENT, FIELD_TYPE
 
 from db import literals
-from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, translated
+from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown, SchemaError, translated
 from db.queries import Query
 from db.settings import DatabaseSettings
 
@@ -208,6 +208,7 @@ class Database:
         self._patience = patience_seconds
         self._work_seconds = work_seconds
         self._several_statements = several_statements
+        self._refused = ""
         self._slots = threading.BoundedSemaphore(pool_size)
         # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would
         # make all threads queue behind it. So it is handed connections that are not connected yet and is
@@ -248,6 +249,8 @@ class Database:
         Raises `DatabaseAway` (nothing was written), `OutcomeUnknown`, `Conflict` (patience is over) and the other
         errors of `db.errors`; whatever `work` raises leaves as it is, and nothing was written.
         """
+        if self._refused:
+            raise SchemaError(self._refused)
         patience = self._patience if patience_seconds is None else patience_seconds
         now = time.monotonic()
         deadline, last_statement = now + patience, now + self._work_seconds
@@ -263,6 +266,10 @@ class Database:
                 if attempt >= _MOST_ATTEMPTS or time.monotonic() + pause >= deadline:
                     raise
                 time.sleep(pause)
+
+    def refuse(self, reason: str) -> None:
+        """From now on every transaction raises `SchemaError` with this reason; an empty one lifts it."""
+        self._refused = reason
 
     def close(self) -> None:
         """Close the idle connections; those on loan close when they come back."""

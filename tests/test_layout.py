@@ -108,6 +108,7 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
     assert policy.storm == default.storm
     assert [rule.name for rule in policy.groups] == ["groups[0]"]
     assert policy.retention == default.retention
+    assert policy.refuge == default.refuge
     assert len(policy.routes) == 2
 
 
