@@ -245,7 +245,7 @@ def too_many_connections(stage: Stage) -> None:
         stage.settle()
         # root's own connection is made before they are few, and kept
         root = stage.later.enter_context(stage.root())
-        with ExitStack() as stack, root.cursor() as said:
+        with root.cursor() as said, ExitStack() as stack:
             said.execute(f"SET GLOBAL max_connections = {FEW}")
             stack.callback(said.execute, "SET GLOBAL max_connections = 300")
             hogs: list[int] = []
