@@ -151,8 +151,9 @@ def limited_for_five_minutes(stage: Stage) -> None:
             stage.wait(lambda b=before: len(stage.slack.calls("chat.postMessage")) == b + 1, "one more try")  # type: ignore[misc]
         stage.slack.heal()
         stage.travel(31)
+        stage.wait(lambda: stage.cards() != [], "the first card")  # no time passes before it is there
         stage.settle()
-    assert "Critical" in stage.cards()[0]["text"]
+    assert "Critical" in stage.cards()[0]["text"], [card["text"] for card in stage.cards()]
 
 
 @case(
