@@ -12,6 +12,7 @@ STORM_ARGS ?=
 REPLICAS ?= 4
 SECONDS ?= 180
 CLUSTER ?= none
+FAULTS_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -19,7 +20,8 @@ STAMP := $(VENV)/.installed
 export RUN_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm fuzz replicas wheel clean
+.PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm faults fuzz replicas wheel
+.PHONY: clean
 
 help: ## Show this list
 	@echo "Observer: alerts become incidents that people handle in Slack."
@@ -68,8 +70,12 @@ fuzz: $(STAMP) ## Fuzz parsers and HTTP surface, by strategies and by coverage, 
 
 storm: $(STAMP) ## Send a storm of alerts and tell what people saw of it (STORM_ARGS="--incidents 200 --seconds 15")
 	@$(BIN)/python -m tests.storm $(STORM_ARGS)
+
 replicas: $(STAMP) ## Kill replicas (REPLICAS=4, SECONDS=180) and nodes (CLUSTER=none, galera or group) under load
 	@$(BIN)/python -m tests.replicas --replicas $(REPLICAS) --seconds $(SECONDS) --cluster $(CLUSTER)
+
+faults: $(STAMP) ## Play the whole fault matrix on both database servers, and write tests/faults/README.md
+	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist

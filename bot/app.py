@@ -17,7 +17,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
 from starlette.routing import Route
 
-from bot.blocks.card import incident_card
+from bot.blocks.card import Moved, incident_card
 from bot.blocks.digest import MEMBERS, digest_message, group_note
 from bot.blocks.identifiers import DIGEST_PREFIX, PREFIX, RESOLVE_CALLBACK
 from bot.blocks.notices import test_received
@@ -30,10 +30,11 @@ from bot.slack import Reports, Slack
 from bot.text.languages import words_for
 from bot.text.words import Words
 from bot.veil import Veil
-from bot.workers.delivery import Delivery, Face
+from bot.workers.delivery import Delivery, Face, Routes
 from bot.workers.identity import Identity
 from bot.workers.loop import Loop
 from bot.workers.notary import Notary
+from bot.workers.second_look import SecondLook
 from bot.workers.storms import Storms
 from bot.workers.vigil import Vigil
 from db.database import Database
@@ -102,6 +103,7 @@ def build_bot(
     background: Database,
     policy: Policy,
     clock: Callable[[], datetime],
+    monotonic: Callable[[], float] = time.monotonic,
     chores: Mapping[str, Callable[[], float]] | None = None,
     slack_called: Callable[[str, str], None] = lambda method, outcome: None,
 ) -> Bot:
@@ -119,9 +121,12 @@ def build_bot(
     reports = Reports()
     words = words_for(settings.language)
     render = _renderer(background, words, policy, Veil(policy.masks))
+    routes = Routes(policy.channel, (policy.refuge.channel, policy.default_channel), policy.refuge.after)
     delivery = Delivery(
-        database=background, slack=slack, reports=reports, render=render, clock=clock, own_card=policy.storm.own_card
-    )
+        database=background, slack=slack, reports=reports, render=render, clock=clock, own_card=policy.storm.own_card,
+        routes=routes, monotonic=monotonic,
+    )  # fmt: skip
+    second_look = SecondLook(database=background, slack=slack, clock=clock)
     senders = [Loop(f"delivery-{index}", delivery.turn) for index in range(DELIVERY_THREADS)]
     identity = Identity(database=background, slack=slack, reports=reports, clock=clock)
     listeners = ThreadPoolExecutor(settings.listener_threads, thread_name_prefix="slack")
@@ -138,18 +143,20 @@ def build_bot(
     storm = Storms(database=background, policy=policy, wake=wake)
     vigil = Vigil(background, policy, clock)
     notary = Notary(background, policy.audit.checkpoint_every)
-    loops = [*senders, Loop("identity", identity.turn), Loop("storms", storm.turn)]
-    loops += [Loop("vigil", vigil.turn), Loop("notary", notary.turn)]
+    loops = [*senders, Loop("identity", identity.turn), Loop("second-look", second_look.turn)]
+    loops += [Loop("storms", storm.turn), Loop("vigil", vigil.turn), Loop("notary", notary.turn)]
     loops += [Loop(name, turn) for name, turn in (chores or {}).items()]
     socket = None
-    routes = []
+    paths = []
     if settings.signing_secret:
-        endpoint = SlackEndpoint(app, settings.signing_secret, settings.listener_threads, lambda: clock().timestamp())
-        routes = [Route(path, endpoint.__call__, methods=["POST"]) for path in (PATH, f"{PATH}/")]
+        endpoint = SlackEndpoint(
+            app, settings.signing_secret, settings.listener_threads, lambda: clock().timestamp(), reports
+        )
+        paths = [Route(path, endpoint.__call__, methods=["POST"]) for path in (PATH, f"{PATH}/")]
     if settings.socket_mode:
         socket = _Socket(app, settings)
         loops.append(Loop("socket", socket.turn))
-    return Bot(routes=routes, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket)
+    return Bot(routes=paths, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket)
 
 
 def _renderer(database: Database, words: Words, policy: Policy, veil: Veil) -> Callable[[Message], Face | None]:
@@ -164,7 +171,8 @@ def _renderer(database: Database, words: Words, policy: Policy, veil: Veil) -> C
                     return None
                 incident, group = card
                 note = group_note(veil.digest(group), words) if group is not None else None
-                shown_card = incident_card(veil.incident(incident), words, note)
+                moved = Moved.from_content(message.content)
+                shown_card = incident_card(veil.incident(incident), words, note, moved)
                 return Face(incident.version, shown_card, over=not incident.is_open)
             case MessageKind.DIGEST:
                 shown = storms.overview(database, int(message.content["digest"]), members=MEMBERS)

@@ -18,6 +18,8 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
+from bot.slack import Reports
+
 _log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -28,12 +30,17 @@ BODY_SECONDS = 10.0
 
 PATH = "/slack/events"
 
+WRONG_SIGNATURES = 3
+"""In a row: then it is more likely our secret that is wrong than that nobody but strangers knocks."""
+
 
 class SlackEndpoint:
     """Answers Slack's requests: clicks, commands, submissions and events."""
 
-    def __init__(self, app: App, signing_secret: str, threads: int, now: Callable[[], float]) -> None:
+    def __init__(self, app: App, signing_secret: str, threads: int, now: Callable[[], float], reports: Reports) -> None:
         self._app = app
+        self._reports = reports
+        self._wrong = 0  # signatures since the last right one
         self._verifier = SignatureVerifier(signing_secret, _Now(now))
         # An own limiter: a dispatch may hold its thread for three seconds, and must not take those of the webhooks.
         self._limiter = anyio.CapacityLimiter(threads)
@@ -52,7 +59,12 @@ class SlackEndpoint:
             return PlainTextResponse("too large", status_code=413, headers={"Connection": "close"})
         if not self._signed(request, body):
             _log.warning("slack request denied")
+            self._wrong += 1
+            if self._wrong >= WRONG_SIGNATURES:
+                self._reports.trouble("requests", "wrong signature", "is SLACK_SIGNING_SECRET that of the app?")
             return PlainTextResponse("wrong signature", status_code=401)
+        self._wrong = 0
+        self._reports.fine("requests")
         return await anyio.to_thread.run_sync(self._dispatch, request, body, limiter=self._limiter)
 
     def _signed(self, request: Request, body: bytes) -> bool:

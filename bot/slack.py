@@ -16,6 +16,7 @@ import ssl
 import threading
 import urllib.error
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 5
 """For a call of a worker. The SDK's own retries are off: its defaults can post a message twice."""
+
+CALL_SECONDS = 7.0
+"""For such a call in all: an answer that comes byte by byte stays below every time-out of the socket."""
 
 HISTORY_MARGIN_SECONDS = 900
 """How far the clocks of the database and of Slack may differ when a message is looked for."""
@@ -79,6 +83,11 @@ class Rejected:
     trouble: Trouble
     hint: str = ""  # what Slack said beside the code, such as the scope it wants
 
+    @property
+    def concerns_channel(self) -> bool:
+        """Whether only this channel is refused; other configuration errors are those of the token, and of them all."""
+        return self.error in _CHANNEL or self.error.startswith("restricted_action")
+
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
@@ -109,6 +118,9 @@ _CONFIGURATION = frozenset({
     "account_inactive", "token_revoked", "token_expired", "ekm_access_denied", "accesslimited",
     "message_limit_exceeded", "no_permission", "org_login_required", "team_access_not_granted",
 })  # fmt: skip
+_CHANNEL = frozenset({
+    "channel_not_found", "not_in_channel", "is_archived", "is_inactive", "no_permission", "message_limit_exceeded",
+})  # fmt: skip
 
 
 class Slack:
@@ -126,7 +138,7 @@ class Slack:
 
     def post(self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str) -> Outcome:
         """Post a message that `key` finds again."""
-        return self._call(
+        outcome = self._call(
             "chat.postMessage",
             {
                 "channel": channel,
@@ -138,6 +150,9 @@ class Slack:
                 "unfurl_media": False,
             },
         )
+        if isinstance(outcome, Sent) and not (outcome.channel and outcome.ts):
+            return Unclear("answer_not_understood")  # whose message it is could never be told again
+        return outcome
 
     def edit(self, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str) -> Outcome:
         """Show something else in a message of ours; what is not sent along Slack would remove."""
@@ -157,15 +172,15 @@ class Slack:
         """Remove a message of ours."""
         return self._call("chat.delete", {"channel": channel, "ts": ts})
 
-    def find(self, channel: str, key: str, around: float) -> Sequence[str] | Outcome:
-        """The `ts` of our messages with this key posted `around` that time (Unix seconds), the oldest first.
+    def find(self, channel: str, key: str, since: float, until: float | None = None) -> Sequence[str] | Outcome:
+        """The `ts` of our messages with this key posted about `since`, or until `until` (Unix seconds), oldest first.
 
-        An outcome other than `Sent` says why they could not be looked for; `Unclear` also when there are too many
+        An outcome other than `Sent` says why they could not be looked for; `Rejected` also when there are too many
         messages to look through.
         """
         window = {
-            "oldest": f"{around - HISTORY_MARGIN_SECONDS:.6f}",
-            "latest": f"{around + HISTORY_MARGIN_SECONDS:.6f}",
+            "oldest": f"{since - HISTORY_MARGIN_SECONDS:.6f}",
+            "latest": f"{max(since, until or since) + HISTORY_MARGIN_SECONDS:.6f}",
         }
         found: list[str] = []
         cursor = ""
@@ -185,7 +200,7 @@ class Slack:
             cursor = str((outcome.data.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return sorted(found, key=float)
-        return sorted(found, key=float) or Unclear("history_too_long")
+        return sorted(found, key=float) or Rejected("history_too_long", Trouble.OTHER)
 
     def channel_id(self, name: str) -> str | Outcome:
         """The id of the channel with this name (`#` or not); empty when there is none in sight."""
@@ -231,11 +246,14 @@ class Slack:
 
     def _ask(self, method: str, arguments: Mapping[str, Any], *, quick: bool) -> Outcome:
         client = self._quick if quick else self._client
-        try:
+
+        def call() -> Any:
             if method in _READS:
-                response = client.api_call(method, http_verb="GET", params=dict(arguments))
-            else:
-                response = client.api_call(method, json=dict(arguments))
+                return client.api_call(method, http_verb="GET", params=dict(arguments))
+            return client.api_call(method, json=dict(arguments))
+
+        try:
+            response = _in_time(call, CALL_SECONDS)
         except SlackApiError as error:
             return _refusal(error)
         except Exception as error:
@@ -246,6 +264,20 @@ class Slack:
         if not isinstance(data, Mapping):
             return Unclear("answer_not_understood")
         return Sent(str(data.get("channel") or ""), str(data.get("ts") or ""), data)
+
+
+def _in_time(call: Callable[[], Any], seconds: float) -> Any:
+    """What `call` returns or raises; `TimeoutError` after so long, when it may still be at it in its own thread."""
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # handed on to who waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="slack-call", daemon=True).start()
+    return future.result(seconds)
 
 
 def _refusal(error: SlackApiError) -> Outcome:
@@ -315,12 +347,13 @@ class Reports:
         if not known:
             _log.error("slack configuration problem", extra={"where": where, "error": error, "hint": hint})
 
-    def fine(self, where: str) -> None:
-        """It works again."""
+    def fine(self, where: str) -> bool:
+        """It works; whether it did not before."""
         with self._lock:
             was = self._problems.pop(where, None)
         if was is not None:
             _log.info("slack configuration problem solved", extra={"where": where, "error": was})
+        return was is not None
 
     def identified(self, identity: Mapping[str, str]) -> None:
         """Who the bot is."""

@@ -24,6 +24,7 @@ from db.errors import (
     DatabaseAway,
     Interrupted,
     OutcomeUnknown,
+    SchemaError,
     is_galera_abort,
     is_of_the_server,
     server_code,
@@ -250,6 +251,7 @@ class Database:
         self._repeated = itertools.count()
         self.repeated = 0
         """How often work was run again since the start."""
+        self._refused = ""
         self._slots = threading.BoundedSemaphore(pool_size)
         # PooledDB connects, pings and rolls back while it holds its one lock: a server that is slow or silent would
         # make all threads queue behind it. So it is handed connections that are not connected yet and is
@@ -295,6 +297,8 @@ class Database:
         Raises `DatabaseAway` (nothing was written), `OutcomeUnknown`, `Conflict` (patience is over) and the other
         errors of `db.errors`; whatever `work` raises leaves as it is, and nothing was written.
         """
+        if self._refused:
+            raise SchemaError(self._refused)
         patience = self._patience if patience_seconds is None else patience_seconds
         now = time.monotonic()
         deadline, last_statement = now + patience, now + self._work_seconds
@@ -311,6 +315,10 @@ class Database:
                     raise
                 time.sleep(pause)
                 self.repeated = next(self._repeated) + 1
+
+    def refuse(self, reason: str) -> None:
+        """From now on every transaction raises `SchemaError` with this reason; an empty one lifts it."""
+        self._refused = reason
 
     def close(self) -> None:
         """Close the idle connections; those on loan close when they come back."""

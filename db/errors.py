@@ -92,6 +92,7 @@ _AWAY = {
     1049,  # unknown database
     1114,  # table is full
     1021,  # disk full
+    3, 14, 1026, 1030,  # a write of the server's own failed, or its storage engine's: most often a full disk too
     1317,  # query interrupted (KILL QUERY, shutdown)
     1927,  # connection was killed (MariaDB)
     2002, 2003, 2005, 2006, 2013, 2014, 2055,  # the client library's: no connection, or it broke

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -47,6 +47,9 @@ WEBHOOK_THREADS = 4
 BACKGROUND_THREADS = 9
 """Delivery workers, health, metrics, reconciliation and housekeeping that use the same pool as the webhooks."""
 
+SCHEMA_SECONDS = 15.0
+"""Between two looks at whether the tables are still those this program knows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -74,8 +77,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
-    """Build the application; nothing is connected or started before its lifespan begins."""
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Starlette:
+    """Build the application; nothing is connected or started before its lifespan begins.
+
+    `clock` is the time of day, `monotonic` seconds by which the pace of calls to Slack is kept.
+    """
     # Two pools: a person who clicks is answered within Slack's three seconds or told that it failed; a webhook may
     # wait for a database that restarts, because Grafana comes again only after group_interval (5 minutes).
     hosts = Hosts(settings.database.addresses)
@@ -118,13 +129,14 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         background=background,
         policy=policy,
         clock=clock,
+        monotonic=monotonic,
         chores={
             **{f"reconcile-{reconciler.source}": reconciler.turn for reconciler in reconcilers},
             **({"retention": keeper.turn} if policy.retention else {}),
         },
         slack_called=metrics.slack_called,
     )
-    health = Health(background, bot.report, _version(), [reconciler.source for reconciler in reconcilers], rates)
+    health = Health(background, bot.report, _version(), clock, [reconciler.source for reconciler in reconcilers], rates)
     collector = Collector(background, policy, recorded=bot.wake, batch=metrics.batch.observe)
     metrics.queue.set_function(collector.waiting)
     scrape = MetricsEndpoint(metrics, background, clock)
@@ -156,8 +168,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            schema = _Schema(settings.database)
-            tasks.start_soon(schema.bring_up_to_date)
+            schema = _Schema(settings.database, (background, interactive))
+            tasks.start_soon(schema.look_after)
             with anyio.move_on_after(START_SECONDS):
                 await schema.tried.wait()
             if schema.error is not None:
@@ -194,33 +206,46 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
 
 
 class _Schema:
-    """Brings the tables up to date, now or as soon as the database is there; meanwhile webhooks answer 503."""
+    """Brings the tables up to date, now or as soon as the database is there; meanwhile webhooks answer 503.
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    Looks again at intervals: a newer program may have changed the tables, and what this one would write into those
+    could be wrong. From then on nothing is read or written any more, and the sources send again to the newer program.
+    """
+
+    def __init__(self, settings: DatabaseSettings, users: Sequence[Database]) -> None:
         self._settings = settings
+        self._users = users
+        self._checked = False
         self.tried = anyio.Event()  # set after the first attempt
         self.error: SchemaError | None = None  # of the first attempt: the program must not start on these tables
 
-    async def bring_up_to_date(self) -> None:
-        """Try until it worked."""
+    async def look_after(self) -> None:
+        """Try until it worked, then look at intervals."""
         while True:
-            pause = 2.0
+            pause = SCHEMA_SECONDS
             try:
                 await anyio.to_thread.run_sync(_migrate, self._settings, abandon_on_cancel=True)
-                return
+                self._use("")
             except SchemaError as error:
                 if not self.tried.is_set():
                     self.error = error
                     return
                 _log.error("the schema cannot be used", extra={"error": str(error)})
-                pause = 30.0
+                self._use(str(error))
             except RecordError as error:
                 _log.warning("database away, tables not checked", extra={"error": str(error)})
+                pause = 2.0 if not self._checked else SCHEMA_SECONDS
             except Exception:  # whatever it is, a program that runs must not end because of it
                 _log.exception("tables not checked")
+                pause = 2.0
             finally:
                 self.tried.set()
             await anyio.sleep(pause)
+
+    def _use(self, problem: str) -> None:
+        self._checked = True
+        for database in self._users:
+            database.refuse(problem)
 
 
 def _migrate(settings: DatabaseSettings) -> None:

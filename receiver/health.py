@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -24,7 +25,16 @@ Voice = Callable[[], Mapping[str, Any]]
 class Health:
     """The endpoints `/health`, `/ready` and `/`."""
 
-    def __init__(self, database: Database, voice: Voice, version: str, sources: Sequence[str], rates: Rates) -> None:
+    def __init__(
+        self,
+        database: Database,
+        voice: Voice,
+        version: str,
+        clock: Callable[[], datetime],
+        sources: Sequence[str],
+        rates: Rates,
+    ) -> None:
+        self._clock = clock
         self._database = database
         self._sources = tuple(sources)  # whose own lists are compared with the record
         self._rates = rates
@@ -77,6 +87,7 @@ class Health:
             if state.problem:
                 return {"problem": state.problem, "schema": state.found, "host": self._database.host}
             behind, oldest = telling.backlog(self._database)
+            broken = telling.broken_channels(self._database, self._clock())
             looks = {source: _told(reconcile.state(self._database, source)) for source in self._sources}
         except RecordError as error:
             return {"problem": f"{type(error).__name__}: {error}"}
@@ -87,6 +98,7 @@ class Health:
             "host": self._database.host,
             "repeated": self._database.repeated,
             "waiting_for_slack": waiting,
+            "broken_channels": broken,
         }
         return found | ({"reconciliation": looks} if looks else {})
 

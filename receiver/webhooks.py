@@ -217,7 +217,10 @@ class Webhook:
         if isinstance(error, TooLarge):
             self.meter.outcome("too_large")
             return _problem(413, "body", "too large for the database's max_allowed_packet; raise it to 64M")
-        if isinstance(error, DatabaseAway | Conflict | OutcomeUnknown | Interrupted | SchemaError):
+        if isinstance(error, SchemaError):
+            self.meter.outcome("database_away")
+            return _problem(503, "database", f"nothing was recorded, send again: {error}"[:600], retry=True)
+        if isinstance(error, DatabaseAway | Conflict | OutcomeUnknown | Interrupted):
             self.meter.outcome("database_away")
             return _problem(503, "database", "the database is away; nothing was recorded, send again", retry=True)
         self.meter.outcome("failed")

@@ -119,6 +119,7 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
     assert policy.retention == default.retention
     assert (policy.rates, policy.audit) == (default.rates, default.audit)
     assert [len(policy.masks.storage), len(policy.masks.slack)] == [1, 1]
+    assert policy.refuge == default.refuge
     assert len(policy.routes) == 2
 
 

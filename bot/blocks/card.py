@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from bot.blocks import parts
 from bot.blocks.kit import Block, context, fields, header, message, section
 from bot.blocks.message import SlackMessage
-from bot.text.markup import Mrkdwn, joined, moment
+from bot.text.markup import Mrkdwn, code, joined, moment
 from bot.text.words import Words
 from db.model.incident import Incident, Status
 
@@ -13,8 +17,26 @@ _SUMMARY = 300
 _NOTE = 500
 
 
-def incident_card(incident: Incident, words: Words, note: Mrkdwn | None = None) -> SlackMessage:
-    """Header, facts, summary, links, buttons by state and the last change; `note` says which group it is in.
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Why a card hangs in another channel than the one it was meant for."""
+
+    meant_for: str  # name or id, as configured
+    because: str  # Slack's error code
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> Moved | None:
+        """As the record keeps it beside the message; None for a card that is where it belongs."""
+        meant_for = content.get("meant_for")
+        return cls(str(meant_for), str(content.get("because") or "")) if meant_for else None
+
+
+def incident_card(
+    incident: Incident, words: Words, note: Mrkdwn | None = None, moved: Moved | None = None
+) -> SlackMessage:
+    """Header, facts, summary, links, buttons by state and the last change.
+
+    `note` says which group it is in, `moved` why it hangs in this channel.
 
     Every `block_id` holds the version: Slack wants new ones for every edit, and shows old input states otherwise.
     """
@@ -25,7 +47,12 @@ def incident_card(incident: Incident, words: Words, note: Mrkdwn | None = None) 
         *parts.buttons(incident, words, block_id=_block("buttons", incident)),
         *context([*_last_change(incident, words), *([note] if note else [])], block_id=_block("change", incident)),
     ]
-    return message(parts.announcement(incident, words), blocks)
+    text = parts.announcement(incident, words)
+    if moved is not None:
+        reason = words.meant_for(code(moved.meant_for, 80), code(moved.because, 60))
+        blocks += context([Mrkdwn(f":warning: {reason}")], block_id=_block("moved", incident))
+        text = joined(" ", [text, reason])
+    return message(text, blocks)
 
 
 def card_header(incident: Incident, words: Words, *, block_id: str) -> Block:

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 from bot.sandbox.errors import ControlError
 
-Kind = Literal["error", "http", "ratelimit", "stall", "lose", "refuse"]
-How = Literal["close", "reset", "timeout"]
+Kind = Literal["error", "http", "ratelimit", "stall", "lose", "drip", "garbage", "refuse"]
+How = Literal["close", "reset", "timeout", "http"]
 
 
 @dataclass(slots=True)
@@ -20,7 +20,9 @@ class Fault:
     http       this HTTP status with a page of HTML, nothing is done
     ratelimit  429 with Retry-After, nothing is done
     stall      the call waits, then is done and answered as usual, even when the caller has left
-    lose       the call is done; then the connection is closed or reset, or no answer ever comes
+    lose       the call is done; then the connection is closed or reset, no answer ever comes, or `status` with HTML
+    drip       the call is done; then the answer comes byte by byte, over so many seconds
+    garbage    200 and JSON, but not Slack's; nothing is done
     refuse     the connection is reset before anything is done
     """
 

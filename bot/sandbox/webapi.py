@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from bot.sandbox import arguments
@@ -96,7 +96,7 @@ class WebApi:
             case "error":
                 response = _refused(SlackError(fault.error))
             case "http":
-                response = HTMLResponse("<html><body>Slack is having trouble</body></html>", fault.status)
+                response = _trouble_page(fault.status)
             case "ratelimit":
                 response = _refused(TooFast(fault.retry_after))
             case "stall":
@@ -104,7 +104,12 @@ class WebApi:
                 result, response = self._run(name, request, args, paced=False)
             case "lose":
                 result, _ = self._run(name, request, args, paced=False)
-                response = Vanish(fault.how)
+                response = _trouble_page(fault.status) if fault.how == "http" else Vanish(fault.how)
+            case "drip":
+                result, whole = self._run(name, request, args, paced=False)
+                response = Drip(bytes(whole.body), fault.seconds)
+            case "garbage":
+                response = Answer([])
             case "refuse":
                 response = Vanish("reset")
         return self._log(name, channel, args, at, outcome, response, result)
@@ -174,6 +179,23 @@ class Vanish(Response):
         with anyio.move_on_after(NEVER):
             while (await receive())["type"] != "http.disconnect":
                 pass
+
+
+class Drip(StreamingResponse):
+    """An answer that comes byte by byte: the connection is alive, and nobody gets anything from it."""
+
+    def __init__(self, body: bytes, seconds: float) -> None:
+        super().__init__(self._drops(body, seconds), media_type="application/json")
+
+    @staticmethod
+    async def _drops(body: bytes, seconds: float) -> AsyncIterator[bytes]:
+        for index in range(len(body)):
+            yield body[index : index + 1]
+            await anyio.sleep(seconds / len(body))
+
+
+def _trouble_page(status: int) -> Response:
+    return HTMLResponse("<html><body>Slack is having trouble</body></html>", status)
 
 
 def _method(name: str) -> Method:

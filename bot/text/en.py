@@ -220,6 +220,9 @@ class English(Words):
         sender = f"the contact point *{contact_point}* in {source}" if contact_point else source
         return Mrkdwn(f"A test alert from {sender} arrived {at}.")
 
+    def meant_for(self, channel: Mrkdwn, error: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"Meant for {channel}, which I cannot post in: {error}.")
+
     def unknown_command(self, typed: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"I do not know the command {typed}.")
 

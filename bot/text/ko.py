@@ -234,6 +234,9 @@ class Korean(Words):
         sender = f"{source} 컨택 포인트 {contact_point}" if contact_point else source
         return Mrkdwn(f"{sender}에서 보낸 테스트 알림을 받았습니다 ({at}).")
 
+    def meant_for(self, channel: Mrkdwn, error: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"원래 채널 {channel}에 게시할 수 없어 여기에 표시합니다: {error}")
+
     def unknown_command(self, typed: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"모르는 명령입니다: {typed}")
 

@@ -270,6 +270,10 @@ class Words(ABC):
     def test_received(self, contact_point: Mrkdwn, source: str, at: Mrkdwn) -> Mrkdwn:
         """A contact point's Test button works; `contact_point` may be empty."""
 
+    @abstractmethod
+    def meant_for(self, channel: Mrkdwn, error: Mrkdwn) -> Mrkdwn:
+        """The card hangs here because its own channel refuses it with this error of Slack's."""
+
     # -- misunderstandings ---------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -11,14 +11,14 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.blocks.message import SlackMessage
 from bot.slack import (
-    TIMEOUT_SECONDS,
+    CALL_SECONDS,
     Outcome,
     RateLimited,
     Rejected,
@@ -31,9 +31,10 @@ from bot.slack import (
 )
 from db.database import Database
 from db.model.incident import Severity
-from db.model.message import Message, Step
-from db.model.pacing import Pace, back_off
-from db.transactions import telling
+from db.model.message import Message, MessageKind, Step
+from db.model.pacing import Breaker, Pace, back_off
+from db.model.refuge import where_to
+from db.transactions import lookup, telling
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ MOST_WAIT_SECONDS = 60.0
 """The longest pause after failures in a row; configuration errors wait up to `MOST_CONFIGURATION_SECONDS`."""
 
 MOST_CONFIGURATION_SECONDS = 300.0
+
+MOST_OVER_SECONDS = 3600.0
+"""The same when what the message is about is over: hundreds of such cards must not use up the edits of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,15 @@ Render = Callable[[Message], Face | None]
 """What a message shows, read from the record at that moment; None when there is nothing to show."""
 
 
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where cards go now; the record keeps where they were meant to go when they were wanted."""
+
+    channel: Callable[[Mapping[str, str]], str]  # by an alert's labels
+    refuges: Sequence[str] = ()  # for cards whose channel cannot be used, in order
+    after: timedelta = timedelta(minutes=5)  # a channel counts as lost when it refused for so long
+
+
 class Delivery:
     """The delivery worker; `turn` handles one message and may be called by several threads at once."""
 
@@ -71,6 +84,7 @@ class Delivery:
         reports: Reports,
         render: Render,
         clock: Callable[[], datetime],
+        routes: Routes,
         own_card: Collection[Severity] = (Severity.CRITICAL,),
         monotonic: Callable[[], float] = time.monotonic,
         lease_seconds: float = telling.LEASE_SECONDS,
@@ -82,16 +96,22 @@ class Delivery:
         self._render = render
         self._clock = clock
         self._own_card = own_card
+        self._routes = routes
         self._monotonic = monotonic
         self._lease = lease_seconds
         self._settle = settle_seconds
         self._worker = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._pace = Pace()
+        self._breaker = Breaker()
 
     def turn(self) -> float:
         """Handle one message that is behind; how long to wait before the next look, in seconds."""
         claimed_at = self._monotonic()
+        with self._lock:
+            wait = self._breaker.wait(claimed_at)
+        if wait:
+            return min(wait, IDLE_SECONDS)
         message = self._claim()
         if message is None:
             return IDLE_SECONDS if self._quiet() else 0.1
@@ -99,14 +119,14 @@ class Delivery:
         if face is None:
             telling.abandon(self._database, message, message.wanted_version, "nothing to show")
             return 0.0
-        if self._monotonic() > claimed_at + self._lease - 2 * TIMEOUT_SECONDS:
+        if self._monotonic() > claimed_at + self._lease - 2 * CALL_SECONDS:
             # The database was slow, or this machine was asleep: somebody else may have the message by now, and a call
             # with its plain fallback takes up to two time-outs.
             _log.warning("lease too short, left to the next turn", extra=_ids(message))
             return 0.0
         match message.step:
             case Step.LOOK:
-                self._look(message)
+                self._look(message, face)
             case Step.POST:
                 self._post(message, face)
             case Step.EDIT:
@@ -124,6 +144,7 @@ class Delivery:
                 self._worker,
                 busy=self._pace.busy_channels(now),
                 may_edit=self._pace.may_edit(now),
+                may_look=self._pace.may_look(now),
                 lease_seconds=self._lease,
                 settle_seconds=self._settle,
                 own_card=self._own_card,
@@ -138,7 +159,7 @@ class Delivery:
         """Whether the pace holds nothing back at the moment."""
         with self._lock:
             now = self._monotonic()
-            return self._pace.may_edit(now) and not self._pace.busy_channels(now)
+            return self._pace.may_edit(now) and self._pace.may_look(now) and not self._pace.busy_channels(now)
 
     # -- the three steps ----------------------------------------------------------------------------------------
 
@@ -150,12 +171,12 @@ class Delivery:
             outcome = self._slack.post(message.channel, plain.text, plain.blocks, message.post_key)
         match outcome:
             case Sent(channel=channel, ts=ts):
-                self._reports.fine(message.channel)
+                self._worked(message)
                 telling.shown(self._database, message, face.version, channel, ts, pause=face.pause)
-                telling.learn(self._database, f"channel:{message.channel}", {"id": channel}, self._clock())
+                telling.works(self._database, message.channel, channel, self._clock())
                 _log.info("message posted", extra=_ids(message) | {"version": face.version, "ts": ts})
             case _:
-                self._not_posted(message, outcome)
+                self._not_posted(message, face, outcome)
 
     def _edit(self, message: Message, face: Face) -> None:
         outcome = self._slack.edit(
@@ -167,10 +188,12 @@ class Delivery:
             outcome = self._slack.edit(message.channel_id, message.ts, plain.text, plain.blocks, message.post_key)
         match outcome:
             case Sent():
-                self._reports.fine(message.channel)
+                if self._worked(message):
+                    telling.works(self._database, message.channel, message.channel_id, self._clock())
                 telling.shown(self._database, message, face.version, message.channel_id, message.ts, pause=face.pause)
                 _log.info("message edited", extra=_ids(message) | {"version": face.version})
             case Rejected(trouble=Trouble.GONE, error=error):
+                self._answered()
                 self._replace_or_forget(message, face, error)
             case RateLimited(retry_after=seconds):
                 with self._lock:
@@ -178,9 +201,10 @@ class Delivery:
                 telling.not_sent(self._database, message, self._worker, "ratelimited", seconds, counts=False)
                 _log.warning("slack limits edits", extra=_ids(message) | {"retry_after": seconds})
             case _:
-                self._later(message, outcome)  # an edit is rendered anew each time: sending it twice does no harm
+                # an edit is rendered anew each time: sending it twice does no harm
+                self._later(message, face, outcome)
 
-    def _look(self, message: Message) -> None:
+    def _look(self, message: Message, face: Face) -> None:
         """A post was begun and its outcome is not recorded: find it in the channel, or post it."""
         channel = self._known_channel(message)
         if isinstance(channel, str) and channel:
@@ -189,19 +213,22 @@ class Delivery:
         else:
             found = Rejected("channel_not_found", Trouble.CONFIGURATION) if channel == "" else channel
         if isinstance(found, Sequence):
+            self._answered()
             self._reports.fine(f"history of {message.channel}")
             self._settle_found(message, str(channel), found)
+        elif isinstance(found, Rejected) and self._locks_out(found):
+            self._later(message, face, found)  # nothing can be posted now either
         elif isinstance(found, Rejected):
             # The bot may not read the history: it cannot be verified, and a card that is missing is worse.
             _log.error("cannot look for a message, posting it", extra=_ids(message) | {"error": found.error})
             self._reports.trouble(f"history of {message.channel}", found.error, found.hint)
-            telling.not_sent(self._database, message, self._worker, f"unverified: {found.error}", 0.0)
+            telling.post_again(self._database, message, self._worker, f"unverified: {found.error}")
         else:
-            self._later(message, found)
+            self._later(message, face, found)
 
     def _settle_found(self, message: Message, channel: str, found: Sequence[str]) -> None:
         if not found:
-            telling.not_sent(self._database, message, self._worker, "not found in history", 0.0)
+            telling.post_again(self._database, message, self._worker, "not found in history")
             _log.info("message was not posted after all", extra=_ids(message))
             return
         first, *doubles = found
@@ -213,31 +240,45 @@ class Delivery:
 
     # -- what else may come of it -------------------------------------------------------------------------------
 
-    def _not_posted(self, message: Message, outcome: Outcome) -> None:
+    def _not_posted(self, message: Message, face: Face, outcome: Outcome) -> None:
         if isinstance(outcome, RateLimited):
             with self._lock:
                 self._pace = self._pace.post_refused(message.channel, self._monotonic(), outcome.retry_after)
             telling.not_sent(self._database, message, self._worker, "ratelimited", outcome.retry_after, counts=False)
             _log.warning("slack limits posts", extra=_ids(message) | {"retry_after": outcome.retry_after})
         elif isinstance(outcome, Unclear):
+            self._failed()
             pause = max(self._settle, back_off(message.attempts + 1, first=1.0, most=MOST_WAIT_SECONDS))
             telling.unclear(self._database, message, self._worker, outcome.reason, pause)
             _log.warning("outcome of a post is unclear", extra=_ids(message) | {"reason": outcome.reason})
         else:
-            self._later(message, outcome)
+            self._later(message, face, outcome)
 
-    def _later(self, message: Message, outcome: Outcome) -> None:
-        """Try again after a pause that grows with the failures in a row."""
+    def _later(self, message: Message, face: Face, outcome: Outcome) -> None:
+        """Try again after a pause that grows with the failures in a row, or elsewhere."""
         attempts = message.attempts + 1
         match outcome:
             case RateLimited(retry_after=seconds):
                 pause, error = seconds, "ratelimited"
+                with self._lock:
+                    self._pace = self._pace.look_refused(self._monotonic(), seconds)
+            case Rejected(error=code, trouble=Trouble.CONFIGURATION) if self._locks_out(outcome):
+                error, pause = code, back_off(attempts, first=5.0, most=MOST_WAIT_SECONDS)
+                self._reports.trouble("token", code, outcome.hint)
+                with self._lock:
+                    self._breaker = self._breaker.locked_out(self._monotonic())
             case Rejected(error=code, trouble=trouble, hint=hint):
+                self._answered()
                 error = code
-                most = MOST_CONFIGURATION_SECONDS if trouble is Trouble.CONFIGURATION else MOST_WAIT_SECONDS
+                most = MOST_WAIT_SECONDS
+                if trouble is Trouble.CONFIGURATION:
+                    most = MOST_OVER_SECONDS if face.over else MOST_CONFIGURATION_SECONDS
                 pause = back_off(attempts, first=5.0, most=most)
                 self._reports.trouble(message.channel, code, hint)
+                if outcome.concerns_channel and self._elsewhere(message, face, code):
+                    return
             case Unclear(reason=reason) | Unreachable(reason=reason):
+                self._failed()
                 error, pause = reason, back_off(attempts, first=1.0, most=MOST_WAIT_SECONDS)
             case Sent():
                 raise AssertionError("a message that was sent needs no second try")
@@ -246,6 +287,53 @@ class Delivery:
         else:
             telling.not_sent(self._database, message, self._worker, error, pause)
         _log.warning("message waits", extra=_ids(message) | {"error": error, "seconds": pause, "attempts": attempts})
+
+    def _elsewhere(self, message: Message, face: Face, error: str) -> bool:
+        """Show the card of an open incident in another channel when its own refuses it; whether it was moved."""
+        if message.kind is not MessageKind.CARD or message.incident_id is None:
+            return False
+        now = self._clock()
+        broken_for = now - telling.refused(self._database, message.channel, error, now)
+        incident = lookup.read_incident(self._database, message.incident_id)
+        if incident is None or face.over:
+            return False
+        routed = self._routes.channel(lookup.labels_of(self._database, incident))
+        channel = where_to(
+            message.channel,
+            routed=routed,
+            refuges=self._routes.refuges,
+            broken=telling.broken_channels(self._database, now).keys(),
+            broken_for=broken_for,
+            after=self._routes.after,
+        )
+        if channel == message.channel:
+            return False
+        meant_for = message.content.get("meant_for") or message.channel
+        content = {} if channel == routed else {"meant_for": meant_for, "because": error}
+        telling.move(self._database, message, self._worker, channel, content, error)
+        _log.error("card goes to another channel", extra=_ids(message) | {"error": error, "channel": channel})
+        return True
+
+    def _locks_out(self, outcome: Rejected) -> bool:
+        """Whether Slack refuses everything, not only this message or this method."""
+        return outcome.trouble is Trouble.CONFIGURATION and not (
+            outcome.concerns_channel or outcome.error == "missing_scope"
+        )
+
+    def _worked(self, message: Message) -> bool:
+        """Slack took it; whether its channel was in trouble before."""
+        self._answered()
+        if self._reports.fine("token"):
+            telling.hurry(self._database)
+        return self._reports.fine(message.channel)
+
+    def _answered(self) -> None:
+        with self._lock:
+            self._breaker = self._breaker.worked()
+
+    def _failed(self) -> None:
+        with self._lock:
+            self._breaker = self._breaker.failed(self._monotonic())
 
     def _replace_or_forget(self, message: Message, face: Face, error: str) -> None:
         """Somebody deleted the message: an open incident gets a new one, a closed one stays without."""
@@ -257,13 +345,7 @@ class Delivery:
 
     def _known_channel(self, message: Message) -> str | Outcome:
         """The id of the message's channel: as Slack answered, as configured, or as its list says; empty if none."""
-        if message.channel_id:
-            return message.channel_id
-        if learned := telling.recall(self._database, f"channel:{message.channel}"):
-            return str(learned["id"])
-        if _is_channel_id(message.channel):
-            return message.channel
-        return self._slack.channel_id(message.channel)
+        return message.channel_id or known_channel(self._database, self._slack, message.channel)
 
     def _blame_ourselves(self, message: Message, outcome: Rejected) -> None:
         _log.error(
@@ -277,6 +359,13 @@ def _plain(content: SlackMessage) -> SlackMessage:
     return SlackMessage(
         content.text, [{"type": "section", "text": {"type": "plain_text", "text": content.text[:3000]}}]
     )
+
+
+def known_channel(database: Database, slack: Slack, channel: str) -> str | Outcome:
+    """The id of a channel: as Slack answered, as configured, or as its list says; empty if there is none in sight."""
+    if learned := telling.recall(database, f"channel:{channel}"):
+        return str(learned["id"])
+    return channel if _is_channel_id(channel) else slack.channel_id(channel)
 
 
 def _is_channel_id(channel: str) -> bool:

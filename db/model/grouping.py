@@ -555,7 +555,7 @@ class _Draft:
 
     def _begin(self, keyed: Keyed) -> Incident:
         alert, now = keyed.alert, self._now
-        labels = {**alert.labels, **_named(keyed.parts)}
+        labels = {**alert.labels, **named(keyed.parts)}
         blind = alert.kind is AlertKind.BLIND
         title = BLIND_TITLE + source_name(alert, self._policy.blind) if blind else ""
         incident = Incident(
@@ -940,10 +940,10 @@ def _why(alert: Alert) -> str:
     return alert.reason.partition(": ")[2]
 
 
-def _named(parts: KeyParts) -> dict[str, str]:
+def named(parts: KeyParts) -> dict[str, str]:
     """The key parts as labels, so that routes and titles see what the incident is filed under."""
-    named = {"cluster": parts.cluster, "namespace": parts.namespace, "service": parts.service, "phase": parts.phase}
-    return {name: value for name, value in named.items() if value}
+    labels = {"cluster": parts.cluster, "namespace": parts.namespace, "service": parts.service, "phase": parts.phase}
+    return {name: value for name, value in labels.items() if value}
 
 
 _TELLING = (

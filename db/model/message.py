@@ -56,6 +56,19 @@ class Message:
         return Step.LOOK if self.posting_since is not None else Step.POST
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A second look: what may hang in a channel beside the message of the record."""
+
+    message_id: int
+    post_key: str  # in the metadata of what may be there
+    channel: str  # name or id, as configured
+    ts: str  # set: this very message is to go, whatever else is there
+    since: datetime  # UTC, when the post was first begun, by the clock of the database
+    looks: int  # that Slack answered
+    failures: int  # in a row, that Slack refused
+
+
 def card_key(incident: IncidentId) -> str:
     """The key of an incident's card: always the same, so that it is found again wherever it was begun."""
     return str(uuid.uuid5(_NAMESPACE, f"card:{incident}"))
@@ -64,6 +77,11 @@ def card_key(incident: IncidentId) -> str:
 def next_key(message_id: int, lost_ts: str) -> str:
     """The key of a message that takes the place of one somebody deleted."""
     return str(uuid.uuid5(_NAMESPACE, f"again:{message_id}:{lost_ts}"))
+
+
+def moved_key(message_id: int, channel: str, old_key: str) -> str:
+    """The key of a message that is shown in another channel than the one it was begun in."""
+    return str(uuid.uuid5(_NAMESPACE, f"moved:{message_id}:{channel}:{old_key}"))
 
 
 def test_key(delivery_id: int, index: int) -> str:

@@ -56,10 +56,19 @@ class Pace:
     edits: Bucket | None = None
     channels_blocked: dict[str, float] = field(default_factory=dict)  # channel -> monotonic seconds
     edits_blocked: float = 0.0
+    looks_blocked: float = 0.0
 
     def may_edit(self, now: float) -> bool:
         """Whether an edit may go now."""
         return now >= self.edits_blocked and (self.edits is None or self.edits.ready(now))
+
+    def may_look(self, now: float) -> bool:
+        """Whether the history of a channel may be read now."""
+        return now >= self.looks_blocked
+
+    def look_refused(self, now: float, seconds: float) -> Pace:
+        """Slack wants no history read for so long."""
+        return replace(self, looks_blocked=now + seconds)
 
     def busy_channels(self, now: float) -> tuple[str, ...]:
         """Channels in which no post may go now."""
@@ -85,6 +94,36 @@ class Pace:
     def edit_refused(self, now: float, seconds: float) -> Pace:
         """Slack wants no edit for so long."""
         return replace(self, edits_blocked=now + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Stops calling while nothing works at all, so that what waits keeps its order for when it works again."""
+
+    failures: int = 0  # in a row, over all channels
+    until: float = 0.0  # seconds of a monotonic clock
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next call may go."""
+        return max(0.0, self.until - now)
+
+    def worked(self) -> Breaker:
+        """A call was answered: everything may go."""
+        return Breaker() if self.failures else self
+
+    def failed(self, now: float) -> Breaker:
+        """Slack did not answer. A few may be the trouble of one channel; many in a row are Slack's."""
+        failures = self.failures + 1
+        return Breaker(failures, now + BREAK_SECONDS if failures >= BREAK_AFTER else self.until)
+
+    def locked_out(self, now: float) -> Breaker:
+        """Slack takes nothing at all from us, as with a revoked token: try one message now and then."""
+        failures = self.failures + 1
+        return Breaker(failures, now + back_off(failures, first=5.0, most=60.0))
+
+
+BREAK_AFTER = 5
+BREAK_SECONDS = 5.0
 
 
 def back_off(attempts: int, *, first: float, most: float) -> float:

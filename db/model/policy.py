@@ -18,6 +18,7 @@ from db.model.incident import Severity
 from db.model.masks import Masks, read_masks
 from db.model.pulling import Pulling, read_pulling
 from db.model.rates import RatePolicy, read_rates
+from db.model.refuge import RefugePolicy
 from db.model.retention import Retention, read_retention
 from db.model.sections import Matcher, PolicyError, Section, Sections
 from db.model.stale import STALE_AFTER
@@ -87,6 +88,7 @@ class Policy:
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
     storm: StormPolicy = field(default_factory=StormPolicy)
     groups: tuple[GroupRule, ...] = ()
+    refuge: RefugePolicy = field(default_factory=RefugePolicy)  # where cards go whose channel cannot be used
 
     def severity(self, labels: Mapping[str, str]) -> Severity:
         """The normalised severity of an alert."""
@@ -149,7 +151,7 @@ def _read(file: Sections) -> Policy:
         file.data,
         {
             *("incidents", "labels", "severity", "routes", "categories", "titles", "heartbeats", "people"),
-            *("reconcile", "blind", "storm", "groups", "retention", "masks", "rates", "audit"),
+            *("reconcile", "blind", "storm", "groups", "retention", "masks", "rates", "audit", "slack"),
         },
     )
     incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after"})
@@ -180,6 +182,7 @@ def _read(file: Sections) -> Policy:
         may_act=frozenset(people.texts("may_act", ())),
         storm=read_storm(file),
         groups=read_groups(file),
+        refuge=RefugePolicy.read(file),
     )
     if file.problems:
         raise PolicyError(file.problems)

@@ -116,6 +116,12 @@ def supersede(tx: Transaction, names: Sequence[tuple[IncidentId, str]]) -> None:
         tx.execute(query("instances", "supersede"), {"incident_id": incident, "fingerprints": fingerprints})
 
 
+def newest_labels(tx: Transaction, incident: IncidentId) -> dict[str, str]:
+    """The labels of what fired last in an incident; empty when it has no instance."""
+    row = tx.row(query("instances", "newest_labels"), {"incident_id": incident})
+    return {str(name): str(value) for name, value in from_json(row["labels"]).items()} if row else {}
+
+
 def _columns(instance: Instance) -> dict[str, object]:
     return {
         "incident_id": instance.incident_id,

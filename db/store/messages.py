@@ -10,7 +10,7 @@ from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import IncidentId
 from db.model.incident import Incident, Severity
-from db.model.message import Message, MessageKind, card_key, next_key
+from db.model.message import Message, MessageKind, card_key, moved_key, next_key
 from db.queries import query
 
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -59,14 +59,14 @@ def want_test(tx: Transaction, post_key: str, channel: str, content: Mapping[str
 
 
 def claim(
-    tx: Transaction, worker: str, *, busy: Sequence[str], may_edit: bool, lease_seconds: float, settle_seconds: float,
-    stormy: Sequence[str] = (), own_card: Collection[Severity] = (),
+    tx: Transaction, worker: str, *, busy: Sequence[str], may_edit: bool, may_look: bool, lease_seconds: float,
+    settle_seconds: float, stormy: Sequence[str] = (), own_card: Collection[Severity] = (),
 ) -> Message | None:  # fmt: skip
     """Take the most urgent message that is behind and due, for `lease_seconds`.
 
     No first post in a `busy` channel, in a `stormy` one only cards of `own_card` severities; no edit unless
-    `may_edit`; a post whose outcome is unclear only after
-    `settle_seconds`, so that Slack's history shows it by then.
+    `may_edit`; only if `may_look` a post whose outcome is unclear, and that only after `settle_seconds`, so that
+    Slack's history shows it by then.
     """
     row = tx.row(
         query("messages", "candidates"),
@@ -75,6 +75,7 @@ def claim(
             "stormy": list(stormy) or [""],
             "own": [int(severity.rank) for severity in own_card] or [255],
             "may_edit": int(may_edit),
+            "may_look": int(may_look),
             "settle": settle_seconds,
         },
     )
@@ -119,6 +120,29 @@ def lost(tx: Transaction, message_id: int, ts: str, error: str) -> None:
     )
 
 
+def move(tx: Transaction, message: Message, worker: str, channel: str, content: Mapping[str, Any], error: str) -> str:
+    """The message is to be posted in another channel; its new key, empty when somebody else has it by now."""
+    key = moved_key(message.message_id, channel, message.post_key)
+    moved = tx.execute(
+        query("messages", "move"),
+        {
+            "message_id": message.message_id,
+            "post_key": message.post_key,
+            "new_key": key,
+            "worker": worker,
+            "channel": cut(channel, 255),
+            "content": to_json(dict(content)) if content else None,
+            "error": cut(error, 255),
+        },
+    )
+    return key if moved else ""
+
+
+def hurry(tx: Transaction, channel: str = "") -> None:
+    """What waits because of failures, in this channel or in all, is due now."""
+    tx.execute(query("messages", "hurry"), {"channel": cut(channel, 255)})
+
+
 def abandon(tx: Transaction, message_id: int, version: int, error: str) -> None:
     """Nothing more will be shown of this version and those before it."""
     tx.execute(query("messages", "abandon"), {"message_id": message_id, "version": version, "error": cut(error, 255)})
@@ -139,6 +163,17 @@ def recall(tx: Transaction, name: str) -> dict[str, Any] | None:
     """Something Slack told us before."""
     row = tx.row(query("messages", "recall"), {"name": name[:191]})
     return from_json(row["value"]) if row else None
+
+
+def forget(tx: Transaction, name: str) -> bool:
+    """What Slack told us is not so any more; whether it had told us."""
+    return tx.execute(query("messages", "forget"), {"name": name[:191]}) > 0
+
+
+def recall_all(tx: Transaction, prefix: str, since: datetime) -> dict[str, dict[str, Any]]:
+    """Everything Slack told us since then under names with this prefix, by the rest of the name."""
+    rows = tx.rows(query("messages", "recall_like"), {"pattern": f"{prefix}%", "since": since})
+    return {row["name"][len(prefix) :]: from_json(row["value"]) for row in rows}
 
 
 def _message(row: Row) -> Message:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from db.database import Database, Transaction
 from db.model.alert import AlertState
+from db.model.grouping import named
 from db.model.identity import IncidentId
 from db.model.incident import Details, Filter, Incident, Listing
 from db.store import alerts, incidents, instances, timeline
@@ -61,3 +62,9 @@ def _with_rules(tx: Transaction, incident: Incident) -> Incident:
     labels = instances.blind_labels(tx, incident.incident_id, state, MOST_RULES)
     names = {one.get("rulename") or one.get("alertname") or "" for one in labels}
     return replace(incident, rules=tuple(sorted(name for name in names if name)))
+
+
+def labels_of(database: Database, incident: Incident) -> dict[str, str]:
+    """The labels by which an incident is routed: of what fired last in it, and what it is filed under."""
+    labels = database.transact(lambda tx: instances.newest_labels(tx, incident.incident_id), idempotent=True)
+    return {**labels, **named(incident.parts)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from db.database import Database, Transaction
 from db.model.incident import Severity
 from db.model.message import Message
-from db.store import digests, messages
+from db.store import digests, messages, second_looks
 
 LEASE_SECONDS = 20.0
 """How long a worker has a message; longer than the longest Slack call, so that nobody else works on it meanwhile."""
@@ -21,12 +21,20 @@ EDIT_PAUSE_SECONDS = 1.5
 """Between two edits of one message, so that a storm on one incident leaves room for the others."""
 
 
+SECOND_LOOKS_SECONDS = (120.0, 1200.0)
+"""When to look again for a post that came late: after so long, and again so long after that."""
+
+_BROKEN = "broken:"
+_REMEMBERED = timedelta(days=1)
+
+
 def claim(
     database: Database,
     worker: str,
     *,
     busy: Sequence[str] = (),
     may_edit: bool = True,
+    may_look: bool = True,
     lease_seconds: float = LEASE_SECONDS,
     settle_seconds: float = SETTLE_SECONDS,
     own_card: Collection[Severity] = (Severity.CRITICAL,),
@@ -38,8 +46,8 @@ def claim(
 
     def work(tx: Transaction) -> Message | None:
         return messages.claim(
-            tx, worker, busy=busy, may_edit=may_edit, lease_seconds=lease_seconds, settle_seconds=settle_seconds,
-            stormy=digests.stormy(tx), own_card=own_card,
+            tx, worker, busy=busy, may_edit=may_edit, may_look=may_look, lease_seconds=lease_seconds,
+            settle_seconds=settle_seconds, stormy=digests.stormy(tx), own_card=own_card,
         )  # fmt: skip
 
     return database.transact(work)
@@ -66,6 +74,73 @@ def not_sent(
 def unclear(database: Database, message: Message, worker: str, error: str, pause: float) -> None:
     """Whether Slack has it is not known: look for it after `pause` seconds."""
     database.transact(lambda tx: messages.unclear(tx, message.message_id, worker, error, pause), idempotent=True)
+
+
+def post_again(database: Database, message: Message, worker: str, error: str) -> None:
+    """A post that was begun is not to be seen: post it again, and look some minutes later whether it came after all."""
+
+    def work(tx: Transaction) -> None:
+        messages.not_sent(tx, message.message_id, worker, error, 0.0, counts=True)
+        pause = SECOND_LOOKS_SECONDS[0]
+        second_looks.want(tx, message.message_id, message.post_key, message.channel, message.posting_since, pause)
+
+    database.transact(work, idempotent=True)
+
+
+def move(
+    database: Database, message: Message, worker: str, channel: str, content: Mapping[str, Any], error: str
+) -> None:
+    """The channel of a message cannot be used: show it in another one. `content` says so in the message.
+
+    What already hangs in the old channel, or may have come there, is removed once that is possible again.
+    """
+
+    def work(tx: Transaction) -> None:
+        if messages.move(tx, message, worker, channel, content, error) and (message.ts or message.posting_since):
+            second_looks.want(
+                tx,
+                message.message_id,
+                message.post_key,
+                message.channel_id or message.channel,
+                message.posting_since,
+                SECOND_LOOKS_SECONDS[0],
+                ts=message.ts,
+            )
+
+    database.transact(work, idempotent=True)
+
+
+def refused(database: Database, channel: str, error: str, now: datetime) -> datetime:
+    """A channel refuses us; since when (UTC) it does so, by any replica's account."""
+
+    def work(tx: Transaction) -> datetime:
+        known = messages.recall(tx, f"{_BROKEN}{channel}")
+        since = datetime.fromisoformat(known["since"]) if known else now
+        messages.learn(tx, f"{_BROKEN}{channel}", {"error": error, "since": since.isoformat()}, now)
+        return since
+
+    return database.transact(work, idempotent=True)
+
+
+def works(database: Database, channel: str, channel_id: str, now: datetime) -> None:
+    """A channel took a message: its id, and if it refused us before, what waits for it is due now."""
+
+    def work(tx: Transaction) -> None:
+        messages.learn(tx, f"channel:{channel}", {"id": channel_id}, now)
+        if messages.forget(tx, f"{_BROKEN}{channel}"):
+            messages.hurry(tx, channel)
+
+    database.transact(work, idempotent=True)
+
+
+def hurry(database: Database) -> None:
+    """Slack takes messages again: what waits because of failures is due now."""
+    database.transact(messages.hurry, idempotent=True)
+
+
+def broken_channels(database: Database, now: datetime) -> dict[str, dict[str, Any]]:
+    """The channels that refused us within a day and took nothing since: `error` and `since` (ISO, UTC) of each."""
+    return database.transact(lambda tx: messages.recall_all(tx, _BROKEN, now - _REMEMBERED), idempotent=True)
 
 
 def lost(database: Database, message: Message, error: str) -> None:

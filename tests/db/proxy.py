@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,8 @@ class Proxy:
         self._lock = threading.Lock()
         self._before: Callable[[str], bool] | None = None
         self._after: Callable[[str], bool] | None = None
+        self._watch: Callable[[int, str], str] | None = None
+        self._numbers = count(1)
         self.cuts = 0
         self._flows = threading.Event()
         self._flows.set()
@@ -56,6 +59,10 @@ class Proxy:
         """The server answers the next statement for which `rule` holds, and nobody hears it."""
         self._after = rule
 
+    def watch(self, rule: Callable[[int, str], str] | None) -> None:
+        """Ask `rule` about every statement, with the number of its connection: it says "before", "after" or nothing."""
+        self._watch = rule
+
     @contextmanager
     def silence(self) -> Iterator[None]:
         """The wire is there, and carries nothing."""
@@ -75,13 +82,20 @@ class Proxy:
             with self._lock:
                 self._open += [client, server]
             lost = threading.Event()
-            threading.Thread(target=self._statements, args=(client, server, lost), daemon=True).start()
+            number = next(self._numbers)
+            threading.Thread(target=self._statements, args=(client, server, lost, number), daemon=True).start()
             threading.Thread(target=self._answers, args=(client, server, lost), daemon=True).start()
 
-    def _statements(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
+    def _statements(self, client: socket.socket, server: socket.socket, lost: threading.Event, number: int) -> None:
         with suppress(OSError):
             while packet := _packet(client):
                 text = packet[5:].decode("utf-8", "replace") if len(packet) > 4 and packet[4] == _QUERY else ""
+                said = self._watch(number, text) if self._watch is not None else ""
+                self.cuts += said != ""
+                if said == "before":
+                    break
+                if said == "after":
+                    lost.set()
                 if self._before is not None and self._before(text):
                     self._before = None
                     self.cuts += 1

@@ -51,6 +51,14 @@ def names(pool: Database) -> list[str]:
     return [str(row["name"]) for row in ask(pool, "SELECT name FROM things ORDER BY id")]
 
 
+def test_a_database_that_is_refused_says_why_until_that_is_lifted(pool: Database) -> None:
+    pool.refuse("the schema is newer")
+    with pytest.raises(SchemaError, match="the schema is newer"):
+        names(pool)
+    pool.refuse("")
+    assert names(pool) == ["zero"]
+
+
 # -- the session
 
 

@@ -144,15 +144,17 @@ class TestServer:
         assert self._given is not None, "the server was not started"
         return self._given.url
 
-    def new_private(self, name: str, *, durable: bool = False, port: int = 0) -> PrivateServer:
-        """One more server of the same kind in this run's folder, not started yet: for tests that kill it.
+    def new_private(
+        self, name: str, *, durable: bool = False, port: int = 0, home: Path | None = None
+    ) -> PrivateServer:
+        """One more server of the same kind in this run's folder or in `home`, not started yet: for tests that kill it.
 
         Skips the test when TEST_DB_URL is set, since the run was told to use that server only.
         """
         if self._given is not None:
             pytest.skip("this test kills a database server, and TEST_DB_URL names one that is not ours to kill")
         return PrivateServer(
-            self._folder / name,
+            home or self._folder / name,
             self._run_dir / "packages",
             machine=Machine.from_env(self._env),
             password=secrets.token_urlsafe(18),

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,11 +49,18 @@ def environment(url: DbUrl, slack: SandboxSlack, port: int, more: Mapping[str, s
 class Observer:
     """The program in a thread of this process."""
 
-    def __init__(self, url: DbUrl, slack: SandboxSlack, more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: DbUrl,
+        slack: SandboxSlack,
+        more: Mapping[str, str] | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         with reserved_port() as port:
             self.port = port
         settings = Settings.from_env(environment(url, slack, port, more))
-        self._server = ThreadedServer(create_app(settings), port)
+        self._server = ThreadedServer(create_app(settings, monotonic=monotonic), port)
         self.url = self._server.url
         self._slack = slack
 

@@ -68,9 +68,9 @@ class SandboxSlack:
         self._client.close()
         self._server.stop()
 
-    def reset(self) -> None:
-        """Forget everything, lift all faults, and do not limit the pace."""
-        self._ask("POST", "/control/reset")
+    def reset(self, *, everything: bool = False) -> None:
+        """Forget all messages, lift all faults, do not limit the pace; with `everything` channels and scopes too."""
+        self._ask("POST", "/control/reset", json={"all": everything})
         self.options(pace=False, token=TOKEN)
 
     def options(self, **options: object) -> None:
@@ -89,6 +89,20 @@ class SandboxSlack:
         """The messages that hang in a channel, in order."""
         found: list[dict[str, Any]] = self._ask("GET", "/control/messages", params={"channel": channel})["messages"]
         return [message for message in found if not message.get("deleted")]
+
+    def channels(self) -> list[str]:
+        """The ids of all channels."""
+        return [str(channel["id"]) for channel in self._ask("GET", "/control/state")["channels"]]
+
+    def delete(self, message: dict[str, Any], channel: str = "incidents") -> None:
+        """A person removes a message of ours, as an admin of the workspace may."""
+        where = next(one["id"] for one in self._ask("GET", "/control/state")["channels"] if one["name"] == channel)
+        answer = self._client.post(
+            "/api/chat.delete",
+            json={"channel": where, "ts": message["ts"]},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        assert answer.json()["ok"], answer.text
 
     def calls(self, method: str = "") -> list[dict[str, Any]]:
         """The Web API calls that came in."""

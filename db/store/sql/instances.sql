@@ -86,3 +86,7 @@ WHERE incident_id = %(incident_id)s AND state = 'firing' AND ends_at IS NOT NULL
 -- The labels of the blind alerts of an incident, those that fire first.
 SELECT fingerprint, state, labels FROM incident_instances
 WHERE incident_id = %(id)s AND kind = 'blind' AND state = %(state)s LIMIT %(limit)s
+
+-- name: newest_labels
+-- The labels of what fired last in an incident.
+SELECT labels FROM incident_instances WHERE incident_id = %(incident_id)s ORDER BY state, heard_at DESC LIMIT 1

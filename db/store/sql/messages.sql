@@ -27,7 +27,7 @@ WHERE behind = 1 AND due_at <= UTC_TIMESTAMP(6)
       ts IS NULL AND posting_since IS NULL AND held_by IS NULL AND channel NOT IN %(busy)s
       AND (kind <> 'card' OR priority IN %(own)s OR channel NOT IN %(stormy)s)
     )
-    OR (ts IS NULL AND posting_since <= UTC_TIMESTAMP(6) - INTERVAL %(settle)s SECOND)
+    OR (ts IS NULL AND posting_since <= UTC_TIMESTAMP(6) - INTERVAL %(settle)s SECOND AND %(may_look)s)
     OR (ts IS NOT NULL AND %(may_edit)s)
   )
 ORDER BY priority, due_at
@@ -71,6 +71,19 @@ SET ts = NULL, channel_id = NULL, shown_version = 0, posting_since = NULL, claim
     due_at = UTC_TIMESTAMP(6), last_error = %(error)s, post_key = %(post_key)s
 WHERE message_id = %(message_id)s AND ts = %(ts)s
 
+-- name: move
+-- Show it in another channel from now on: what hangs in the old one does not count any more.
+UPDATE slack_messages
+SET channel = %(channel)s, content = %(content)s, post_key = %(new_key)s, ts = NULL, channel_id = NULL,
+    shown_version = 0, posting_since = NULL, claimed_by = NULL, attempts = 0, last_error = %(error)s,
+    due_at = UTC_TIMESTAMP(6)
+WHERE message_id = %(message_id)s AND post_key = %(post_key)s AND claimed_by = %(worker)s
+
+-- name: hurry
+-- Slack works again: what waits because of failures need not wait longer. An empty channel means all of them.
+UPDATE slack_messages SET due_at = UTC_TIMESTAMP(6), attempts = 0
+WHERE behind = 1 AND claimed_by IS NULL AND attempts > 0 AND (channel = %(channel)s OR %(channel)s = '')
+
 -- name: abandon
 -- Nothing more will be shown: the message is gone and what it was about is over.
 UPDATE slack_messages
@@ -85,6 +98,14 @@ SELECT COUNT(*) AS behind, MIN(created_at) AS oldest FROM slack_messages WHERE b
 -- Keep something Slack told us.
 INSERT INTO slack_facts (name, value, learned_at) VALUES (%(name)s, %(value)s, %(learned_at)s)
 ON DUPLICATE KEY UPDATE value = VALUES(value), learned_at = VALUES(learned_at)
+
+-- name: forget
+-- What Slack told us is not so any more.
+DELETE FROM slack_facts WHERE name = %(name)s
+
+-- name: recall_like
+-- Everything Slack told us lately of one kind.
+SELECT name, value FROM slack_facts WHERE name LIKE %(pattern)s AND learned_at >= %(since)s ORDER BY name
 
 -- name: recall
 -- Something Slack told us before.

@@ -337,6 +337,21 @@ def test_equal_values_are_said_once() -> None:
     assert "| *Values* = A=0.07" in drawn(card.incident_card(replace(ACTIVE, last_values="A=0.07"), ENGLISH))
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (ENGLISH, "Meant for `#pay&amp;ments`, which I cannot post in: `is_archived`."),
+        (KOREAN, "원래 채널 `#pay&amp;ments`에 게시할 수 없어 여기에 표시합니다: `is_archived`"),
+    ],
+    ids=["en", "ko"],
+)
+def test_a_card_that_hangs_elsewhere_says_where_it_belongs_and_why(words: Words, reason: str) -> None:
+    message = card.incident_card(ACTIVE, words, moved=card.Moved("#pay&ments", "is_archived"))
+    check_message(message)
+    assert drawn(message).endswith(f"> :warning: {reason}")
+    assert reason in message.text, "screen readers read only that"
+
+
 def test_every_block_id_changes_with_the_version() -> None:
     before = {block["block_id"] for block in card.incident_card(ACTIVE, ENGLISH).blocks}
     after = {block["block_id"] for block in card.incident_card(replace(ACTIVE, version=2), ENGLISH).blocks}

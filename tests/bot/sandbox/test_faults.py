@@ -81,6 +81,27 @@ def test_a_lost_answer_leaves_the_message_there_once(slack: Slack, how: str) -> 
     assert slack.texts() == ["lost", "found"]
 
 
+def test_an_answer_lost_to_a_page_of_trouble_leaves_the_message_there(slack: Slack) -> None:
+    slack.post("faults", method="chat.postMessage", kind="lose", how="http", status=500, times=1)
+    assert refusal_of(slack.say, text="lost").status_code == 500
+    assert slack.texts() == ["lost"]
+
+
+def test_an_answer_may_come_byte_by_byte(slack: Slack) -> None:
+    slack.post("faults", method="chat.postMessage", kind="drip", seconds=0.5, times=1)
+    started = time.monotonic()
+    impatient = WebClient(token="xoxb-sandbox", base_url=slack.running.api_url, retry_handlers=[], timeout=0.4)  # type: ignore[arg-type]
+    assert impatient.chat_postMessage(channel="incidents", text="slow")["ok"], "no single byte is late"
+    assert time.monotonic() - started >= 0.4
+    assert slack.texts() == ["slow"]
+
+
+def test_garbage_is_json_that_is_not_slack_s(slack: Slack) -> None:
+    slack.post("faults", method="chat.postMessage", kind="garbage", times=1)
+    assert refusal_of(slack.say).data == []
+    assert slack.messages() == []
+
+
 def test_a_lost_update_took_effect(slack: Slack) -> None:
     ts = slack.say("one")
     slack.post("faults", method="chat.update", kind="lose", how="close", times=1)

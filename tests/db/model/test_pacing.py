@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.model.pacing import EDITS_PER_WORKSPACE, POSTS_PER_CHANNEL, Bucket, Pace, Rate, back_off
+from db.model.pacing import (
+    BREAK_AFTER,
+    BREAK_SECONDS,
+    EDITS_PER_WORKSPACE,
+    POSTS_PER_CHANNEL,
+    Breaker,
+    Bucket,
+    Pace,
+    Rate,
+    back_off,
+)
 from tests.strategies import unhurried
 
 MINUTE = 60.0
@@ -114,3 +124,28 @@ def test_no_stretch_of_time_holds_more_than_its_rate(per_second: float, burst: i
 )
 def test_pauses_double_up_to_the_longest(attempts: int, seconds: float) -> None:
     assert back_off(attempts, first=2.0, most=60.0) == seconds
+
+
+def test_many_failures_in_a_row_hold_everything_back_and_one_success_lets_it_go() -> None:
+    breaker = Breaker()
+    for _ in range(BREAK_AFTER - 1):
+        breaker = breaker.failed(100.0)
+    assert breaker.wait(100.0) == 0, "a few may be the trouble of one channel"
+    breaker = breaker.failed(100.0)
+    assert breaker.wait(100.0) == BREAK_SECONDS
+    assert breaker.wait(100.0 + BREAK_SECONDS) == 0
+    assert breaker.worked().wait(100.0) == 0
+
+
+def test_a_token_that_is_refused_is_tried_ever_more_rarely() -> None:
+    breaker, waits = Breaker(), []
+    for _ in range(6):
+        breaker = breaker.locked_out(0.0)
+        waits.append(breaker.wait(0.0))
+    assert waits == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+
+
+def test_histories_are_left_alone_for_as_long_as_slack_wants() -> None:
+    pace = Pace().look_refused(10.0, 30.0)
+    assert not pace.may_look(39.9)
+    assert pace.may_look(40.0)
