@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from db.columns import cut, from_json, from_time, to_json
@@ -11,9 +12,12 @@ from db.database import Row, Transaction
 from db.model.alert import AlertKind, AlertState
 from db.model.grouping import InstanceName
 from db.model.identity import IncidentId, IncidentKey
-from db.model.incident import Instance
+from db.model.incident import Incident, Instance
 from db.model.reconcile import Believed
 from db.queries import query
+
+MOST_RULES = 500
+"""Blind alerts whose rules are looked up; a card names fewer."""
 
 
 def current(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Iterable[str]) -> dict[InstanceName, Instance]:
@@ -96,10 +100,15 @@ def release(tx: Transaction, incident: IncidentId, at: datetime) -> None:
     tx.execute(query("instances", "release"), {"incident_id": incident, "at": at})
 
 
-def blind_labels(tx: Transaction, incident: IncidentId, state: AlertState, limit: int) -> list[Mapping[str, str]]:
-    """The labels of blind alerts of an incident, so many at most."""
-    params = {"id": incident, "state": state.value, "limit": limit}
-    return [from_json(row["labels"]) for row in tx.rows(query("instances", "blind_labels"), params)]
+def with_rules(tx: Transaction, incident: Incident) -> Incident:
+    """A blind incident with the names of its rules: those that cannot see, or once it is over all that could not."""
+    if not incident.is_about_blindness:
+        return incident
+    state = AlertState.FIRING if incident.is_open and incident.blind_firing else AlertState.RESOLVED
+    params = {"id": incident.incident_id, "state": state.value, "limit": MOST_RULES}
+    labels = [from_json(row["labels"]) for row in tx.rows(query("instances", "blind_labels"), params)]
+    names = {one.get("rulename") or one.get("alertname") or "" for one in labels}
+    return replace(incident, rules=tuple(sorted(name for name in names if name)))
 
 
 def write(tx: Transaction, instances: Sequence[Instance]) -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from db.database import Database, Transaction
-from db.model.alert import AlertState
 from db.model.grouping import named
 from db.model.identity import IncidentId
 from db.model.incident import Details, Filter, Incident, Listing
 from db.store import alerts, incidents, instances, timeline
-
-MOST_RULES = 500
-"""Blind alerts whose rules are looked up; a card names fewer."""
 
 
 def list_incidents(database: Database, wanted: Filter, limit: int = 10) -> Listing:
@@ -36,7 +30,7 @@ def show_incident(
         if incident is None:
             return None
         return Details(
-            incident=_with_rules(tx, incident),
+            incident=instances.with_rules(tx, incident),
             alerts=alerts.latest(tx, incident.incident_id, latest_alerts),
             events=timeline.latest(tx, incident.incident_id, latest_events),
         )
@@ -49,19 +43,9 @@ def read_incident(database: Database, incident: IncidentId) -> Incident | None:
 
     def work(tx: Transaction) -> Incident | None:
         found = incidents.by_id(tx, incident)
-        return None if found is None else _with_rules(tx, found)
+        return None if found is None else instances.with_rules(tx, found)
 
     return database.transact(work, idempotent=True)
-
-
-def _with_rules(tx: Transaction, incident: Incident) -> Incident:
-    """A blind incident with the names of its rules: those that cannot see, or once it is over all that could not."""
-    if not incident.is_about_blindness:
-        return incident
-    state = AlertState.FIRING if incident.is_open and incident.blind_firing else AlertState.RESOLVED
-    labels = instances.blind_labels(tx, incident.incident_id, state, MOST_RULES)
-    names = {one.get("rulename") or one.get("alertname") or "" for one in labels}
-    return replace(incident, rules=tuple(sorted(name for name in names if name)))
 
 
 def labels_of(database: Database, incident: Incident) -> dict[str, str]:

@@ -32,7 +32,7 @@ from db.model.storm import (
     weather,
     whole,
 )
-from db.store import digests, incidents
+from db.store import digests, incidents, instances
 
 REFRESH_SECONDS = 2.0
 """A digest is compared with its members this often at most: counting thousands of them is not for every second."""
@@ -139,7 +139,7 @@ def read_card(database: Database, incident: IncidentId) -> tuple[Incident, Diges
     def work(tx: Transaction) -> tuple[Incident, Digest | None] | None:
         group = digests.group_of(tx, incident)
         found = incidents.by_id(tx, incident)
-        return None if found is None else (found, group)
+        return None if found is None else (instances.with_rules(tx, found), group)
 
     return database.transact(work, idempotent=True)
 

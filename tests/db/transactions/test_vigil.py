@@ -17,7 +17,7 @@ from db.model.blind import Blindness
 from db.model.identity import IncidentId, person, source
 from db.model.incident import EventKind, Incident, Status
 from db.model.lifecycle import Action
-from db.transactions import lookup, respond, vigil
+from db.transactions import bulk, lookup, respond, vigil
 from tests.db.builders import POLICY, an_alert, ask, at, cannot_see, check_record, deliver, key_of
 
 BASE = IncidentId(f"INC-20261120080000-{key_of()}")
@@ -98,6 +98,14 @@ def test_a_person_who_resolves_ends_the_waiting(database: Database) -> None:
     respond.change_status(database, BASE, Action.REOPEN, person("U001"), at(20_000), policy=POLICY)
     assert vigil.settle(database, POLICY, at(30_000)) == 0
     assert incident(database).is_open, "what a person opens again is theirs"
+    check_record(database)
+
+
+def test_one_click_for_many_ends_the_waiting_too(database: Database) -> None:
+    held(database)
+    bulk.change(database, [BASE], Action.RESOLVE, person("U001"), at(100), policy=POLICY, digest_id=1)
+    after = incident(database)
+    assert (after.status, after.held, after.sight_at, after.instances_firing) == (Status.RESOLVED, 0, None, 0)
     check_record(database)
 
 
