@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from db.model.identity import ActorKind
-from db.model.incident import Event, Incident
-from db.model.past import OF_DELIVERIES
+from db.model.incident import Event, EventKind, Incident
 
 FIELDS = (
     "key", "parts", "status", "severity", "title", "start_time", "first_seen_at", "last_seen_at", "alert_count",
-    "instances_total", "instances_firing", "blind_firing", "first_values", "last_values", "owner", "acknowledged_time",
+    "instances_total", "instances_firing", "blind_firing", "first_values", "last_values", "held", "unobserved_since",
+    "stale_since", "owner", "acknowledged_time",
     "resolved_time", "resolved_by", "action_taken", "root_cause",
 )  # fmt: skip
 """What has to be the same; version and number count the steps of the telling, and are not of the incident."""
 
 
 def differences(old: Incident, old_events: Sequence[Event], new: Incident, new_events: Sequence[Event]) -> list[str]:
-    """The names of what differs: fields, and `events`. Lines of Observer's own rules (repairs) count for nothing."""
+    """The names of what differs: fields, and `events`. Repairs count for nothing."""
     found = [name for name in FIELDS if getattr(old, name) != getattr(new, name)]
     if _told(old_events) != _told(new_events):
         found.append("events")
@@ -25,4 +24,4 @@ def differences(old: Incident, old_events: Sequence[Event], new: Incident, new_e
 
 
 def _told(events: Sequence[Event]) -> list[Event]:
-    return [event for event in events if event.actor.kind is not ActorKind.OBSERVER or event.kind in OF_DELIVERIES]
+    return [event for event in events if event.kind is not EventKind.REPAIRED]

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from db.model import blind, stale
 from db.model.identity import Actor, ActorKind, IncidentId, IncidentKey
 from db.model.incident import EventKind
 from db.model.lifecycle import Action, Notes
@@ -30,10 +31,14 @@ _ACTIONS = {
 OF_DELIVERIES = frozenset(
     {
         EventKind.OPENED, EventKind.JOINED, EventKind.PARTLY_RESOLVED, EventKind.SEVERITY_RAISED, EventKind.BLIND,
-        EventKind.SIGHT_RESTORED, EventKind.RESOLVED, EventKind.REOPENED, EventKind.TRUNCATED,
+        EventKind.SIGHT_RESTORED, EventKind.HELD, EventKind.HEARD_AGAIN, EventKind.RESOLVED, EventKind.REOPENED,
+        EventKind.TRUNCATED,
     }
 )  # fmt: skip
 """Lines that a delivery leaves, also one that Observer made; other lines of Observer's are of rules like repairs."""
+
+_OF_TIME = frozenset({str(blind.OBSERVER), str(stale.OBSERVER)})
+"""Who leaves lines because time went by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Done:
     at: datetime
     actor: Actor
     kind: EventKind
-    action: Action
+    action: Action | None  # None: time did it, not a person
     notes: Notes = field(default_factory=Notes)
     after: int | None = None
     before: int | None = None
@@ -87,29 +92,41 @@ class Doings:
     lines_after: dict[int, Line] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)  # lines of Observer's own rules: kind -> how many
     _last: dict[IncidentKey, Line] = field(default_factory=dict)
-    _waiting: dict[IncidentKey, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _waiting: dict[IncidentKey, list[tuple[int, datetime | None]]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, event: PastEvent) -> None:
         """Take the next line in, in the order of their numbers."""
+        if str(event.actor) in _OF_TIME and (kind := _known_kind(event.kind)) is not None:
+            self._waiting[event.key].append((event.event_id, event.at))
+            self._remember(event, kind, None)
+            return
         if event.actor.kind is not ActorKind.PERSON and any(kind.value == event.kind for kind in OF_DELIVERIES):
             line = (event.incident_id, event.at)
-            for number in self._waiting.pop(event.key, ()):
-                self.lines_after[number] = line
+            for number, left_at in self._waiting.pop(event.key, ()):
+                if left_at != event.at:  # else it is of the same delivery
+                    self.lines_after[number] = line
             self._last[event.key] = line
             return
         kind = next((kind for kind in _ACTIONS if kind.value == event.kind), None)
         if event.actor.kind is not ActorKind.PERSON or kind is None:
             self.others[event.kind] += 1
             return
+        self._waiting[event.key].append((event.event_id, None))
+        self._remember(event, kind, _ACTIONS[kind])
+
+    def _remember(self, event: PastEvent, kind: EventKind, action: Action | None) -> None:
         if event.key in self._last:
             self.lines_before[event.event_id] = self._last[event.key]
-        self._waiting[event.key].append(event.event_id)
         self.people.append(
             Done(
                 event_id=event.event_id, incident_id=event.incident_id, key=event.key, at=event.at,
-                actor=event.actor, kind=kind, action=_ACTIONS[kind],
+                actor=event.actor, kind=kind, action=action,
             )
         )  # fmt: skip
+
+
+def _known_kind(word: str) -> EventKind | None:
+    return next((kind for kind in EventKind if kind.value == word), None)
 
 
 def share_notes(notes: Notes, kinds: Sequence[EventKind]) -> list[Notes]:

@@ -106,6 +106,10 @@ class DryRun:
     def _act(self, some: list[Done]) -> None:
         for done in some:
             name = self._now_in.get(done.incident_id)
+            if done.action is None:
+                if name is not None:
+                    self._record.pass_time(name, done)
+                continue
             if name is not None and self._record.act(name, done):
                 self._found.actions += 1
             else:

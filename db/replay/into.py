@@ -5,20 +5,26 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from db.database import Database
 from db.errors import Duplicate
+from db.model import blind
 from db.model.alert import Rejected
 from db.model.lifecycle import Already, Changed
 from db.model.past import Done, Mark, Schedule
 from db.model.policy import Policy
 from db.replay.reading import Again, ReadStored, read_again
-from db.transactions import ingest, past, replaying, respond
+from db.transactions import ingest, past, replaying, respond, vigil
 from db.transactions.ingest import Arrival
 from db.transactions.replaying import Progress
 
 _SHARED = 100
 """Deliveries that share a transaction at most."""
+
+_SHARED_TIME = timedelta(seconds=60)
+"""From the first to the last of them: those that shared one live came within moments, and what time does to incidents
+(`[blind] settle`) is decided once for all of them."""
 
 _SHARED_BYTES = 1024 * 1024
 _SHARED_ALERTS = 1000
@@ -112,6 +118,8 @@ class Replay:
                 self._record(arrival)
                 self._keep()
                 return
+            if self._waiting and not self._is_near(self._waiting[0], arrival):
+                self._flush()
             self._last = again.mark.delivery_id
             self._waiting.append(arrival)
             self._size += len(again.delivery.body)
@@ -119,6 +127,10 @@ class Replay:
             many = len(self._waiting) >= _SHARED or self._alerts >= _SHARED_ALERTS
             if many or self._size >= _SHARED_BYTES:
                 self._flush()
+
+    def _is_near(self, first: Arrival, arrival: Arrival) -> bool:
+        apart = abs(arrival.delivery.received_at - first.delivery.received_at)
+        return apart < min(_SHARED_TIME, self._policy.blind.settle or _SHARED_TIME)
 
     def _flush(self) -> None:
         """Record what waits."""
@@ -151,9 +163,11 @@ class Replay:
         alert = past.latest_alert(self._old, done.incident_id, self._last)
         name = replaying.become(self._new, done.incident_id, alert)
         if name is None:
-            self._progress.count("actions without an incident", 1, f"{done.action} of {done.incident_id}")
+            self._progress.count("actions without an incident", 1, f"{done.kind} of {done.incident_id}")
         elif replaying.has_line(self._new, name, done.at, done.kind.value, done.actor):
-            self._progress.count("actions")
+            self._progress.count("actions", int(done.action is not None))
+        elif done.action is None:  # not of a delivery, which would have left the line again
+            self._pass_time(done)
         else:
             outcome = respond.change_status(
                 self._new, name, done.action, done.actor, done.at, policy=self._policy, notes=done.notes
@@ -161,9 +175,15 @@ class Replay:
             if isinstance(outcome, Changed) or (isinstance(outcome, Already) and outcome.event is not None):
                 self._progress.count("actions")
             else:
-                self._progress.count("actions that change nothing", 1, f"{done.action} of {done.incident_id}")
+                self._progress.count("actions that change nothing", 1, f"{done.kind} of {done.incident_id}")
         self._progress.actions.append(done.event_id)
         replaying.keep(self._new, self._holder, self._progress)
+
+    def _pass_time(self, line: Done) -> None:
+        """What time did where this line was left: what was held settled, or silent incidents were marked."""
+        turn = vigil.settle if line.actor == blind.OBSERVER else vigil.mark_stale
+        while turn(self._new, self._policy, line.at):
+            pass
 
     def _settle(self) -> None:
         """No card is posted twice: those of open incidents are the messages that hang in Slack already."""

@@ -205,6 +205,8 @@ class Live:
             self._flush()
             ingest.record_delivery(self._database, delivery, reading, self._policy, delivery.received_at)
             return
+        if self._waiting and delivery.received_at - self._waiting[0].delivery.received_at > timedelta(seconds=30):
+            self._flush()
         self._waiting.append(arrival)
         if len(self._waiting) >= self._together:
             self._flush()
