@@ -15,16 +15,4 @@ ALTER TABLE grafana_alerts DROP FOREIGN KEY fk_alert_delivery
 ALTER TABLE grafana_alerts ADD CONSTRAINT fk_alert_delivery FOREIGN KEY (delivery_id) REFERENCES deliveries (delivery_id)
 -- next
 
-ALTER TABLE blind_rules DROP FOREIGN KEY fk_blind_rule_incident
--- next
-
-ALTER TABLE blind_rules ADD CONSTRAINT fk_blind_rule_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id)
--- next
-
-ALTER TABLE digest_members DROP FOREIGN KEY fk_member_digest
--- next
-
-ALTER TABLE digest_members ADD CONSTRAINT fk_member_digest FOREIGN KEY (digest_id) REFERENCES digests (digest_id)
--- next
-
 SET SESSION foreign_key_checks = 1
