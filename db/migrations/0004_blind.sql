@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS blind_rules (
     since DATETIME(6) NOT NULL,
     PRIMARY KEY (rule_uid, incident_key, fingerprint),
     KEY idx_blind_key_fingerprint (incident_key, fingerprint),
-    CONSTRAINT fk_blind_rule_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id) ON DELETE CASCADE
+    CONSTRAINT fk_blind_rule_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 

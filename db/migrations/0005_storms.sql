@@ -55,5 +55,5 @@ CREATE TABLE IF NOT EXISTS digest_members (
     card_told TINYINT(1) NOT NULL DEFAULT 0 COMMENT 'its card, if it had one, was told to name the group',
     PRIMARY KEY (digest_id, incident_id),
     KEY idx_members_incident (incident_id),
-    CONSTRAINT fk_member_digest FOREIGN KEY (digest_id) REFERENCES digests (digest_id) ON DELETE CASCADE
+    CONSTRAINT fk_member_digest FOREIGN KEY (digest_id) REFERENCES digests (digest_id)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci

@@ -2,29 +2,3 @@
 
 -- Grows with every transaction that changes an incident of the key, so that two of them never both commit on two nodes.
 ALTER TABLE incident_keys ADD COLUMN turn BIGINT UNSIGNED NOT NULL DEFAULT 0
--- next
-
--- Group Replication with several writers takes no table whose foreign keys act by themselves (ON DELETE SET NULL, CASCADE):
--- who removes a row lets go of the others first. Without the checks no table is copied; the rows keep to the keys already.
-SET SESSION foreign_key_checks = 0
--- next
-
-ALTER TABLE grafana_alerts DROP FOREIGN KEY fk_alert_delivery
--- next
-
-ALTER TABLE grafana_alerts ADD CONSTRAINT fk_alert_delivery FOREIGN KEY (delivery_id) REFERENCES deliveries (delivery_id)
--- next
-
-ALTER TABLE blind_rules DROP FOREIGN KEY fk_blind_rule_incident
--- next
-
-ALTER TABLE blind_rules ADD CONSTRAINT fk_blind_rule_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id)
--- next
-
-ALTER TABLE digest_members DROP FOREIGN KEY fk_member_digest
--- next
-
-ALTER TABLE digest_members ADD CONSTRAINT fk_member_digest FOREIGN KEY (digest_id) REFERENCES digests (digest_id)
--- next
-
-SET SESSION foreign_key_checks = 1

@@ -29,16 +29,29 @@ def wire(db_url: DbUrl) -> Iterator[Proxy]:
         yield proxy
 
 
+OPENED: list[Database] = []
+
+
+@pytest.fixture(autouse=True)
+def _all_closed() -> Iterator[None]:
+    """Whatever a test opened is closed after it."""
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
 def pool_of(
     settings: DatabaseSettings, clock: Clock | None = None, *, pioneer: bool = True, people: bool = False
 ) -> Database:
     """A pool with time enough for a busy machine, or with the time limits of the one for people."""
     hosts = Hosts(settings.addresses, clock) if clock else None
     statement, patience, connect = (1.0, 1.4, 1) if people else (5.0, 20.0, 8)
-    return Database(
+    pool = Database(
         settings, pool_size=4, statement_seconds=statement, lock_seconds=1, patience_seconds=patience,
         work_seconds=patience, connect_seconds=connect, hosts=hosts, pioneer=pioneer,
     )  # fmt: skip
+    OPENED.append(pool)
+    return pool
 
 
 def pair(url: DbUrl, first: int) -> DatabaseSettings:
@@ -118,6 +131,7 @@ def test_the_pool_for_people_follows_the_other_one_back(wire: Proxy, db_url: DbU
     limits = {"pool_size": 2, "statement_seconds": 5.0, "lock_seconds": 1, "patience_seconds": 20.0}
     people = Database(settings, hosts=hosts, pioneer=False, **limits)  # type: ignore[arg-type]
     background = Database(settings, hosts=hosts, **limits)  # type: ignore[arg-type]
+    OPENED.extend((people, background))
     wire.cut_before(first_insert)
     add("one", people)
     clock.now += 2 * ASIDE_SECONDS
