@@ -211,11 +211,13 @@ class Collector:
         """Log what was committed, in one line however many requests shared it, and say that it was."""
         self._recorded()
         sources = ",".join(sorted({arrival.reading.source for arrival in arrivals}))
+        credentials = ",".join(sorted({arrival.delivery.credential for arrival in arrivals}))
+        told = {"source": sources, "credential": credentials}
         numbers = [answer["delivery"] for answer in answers]
         if len(answers) == 1:
-            _log.info("delivery recorded", extra={"source": sources, "delivery": numbers[0], **_figures(answers)})
+            _log.info("delivery recorded", extra={**told, "delivery": numbers[0], **_figures(answers)})
         else:
-            extra = {"source": sources, "deliveries": len(numbers), "first": numbers[0], "last": numbers[-1]}
+            extra = {**told, "deliveries": len(numbers), "first": numbers[0], "last": numbers[-1]}
             _log.info("deliveries recorded", extra={**extra, **_figures(answers)})
 
 

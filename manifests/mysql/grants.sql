@@ -16,12 +16,19 @@ GRANT INSERT, UPDATE ON `observer`.`slack_messages` TO 'observer'@'%';
 GRANT INSERT, UPDATE ON `observer`.`slack_facts` TO 'observer'@'%';
 GRANT INSERT, UPDATE ON `observer`.`alert_senders` TO 'observer'@'%';
 GRANT INSERT, UPDATE ON `observer`.`source_looks` TO 'observer'@'%';
--- schema_migrations: read only
+GRANT INSERT, UPDATE, DELETE ON `observer`.`blind_rules` TO 'observer'@'%';  -- what cannot be observed just now
+GRANT INSERT, UPDATE ON `observer`.`heartbeats` TO 'observer'@'%';
+GRANT INSERT, UPDATE ON `observer`.`digests` TO 'observer'@'%';
+GRANT INSERT, UPDATE ON `observer`.`digest_members` TO 'observer'@'%';
+GRANT INSERT, UPDATE ON `observer`.`chores` TO 'observer'@'%';
+GRANT INSERT, UPDATE, DELETE ON `observer`.`slack_second_looks` TO 'observer'@'%';  -- posts to be looked for once more
+-- schema_migrations, schema_lease: read only
 
 -- observer_keeper: removing what is old
 GRANT UPDATE, DELETE ON `observer`.`deliveries` TO 'observer_keeper'@'%';
-GRANT DELETE ON `observer`.`grafana_alerts` TO 'observer_keeper'@'%';
+GRANT DELETE, UPDATE (delivery_id) ON `observer`.`grafana_alerts` TO 'observer_keeper'@'%';  -- lets go of a delivery
 GRANT DELETE ON `observer`.`incident_timeline` TO 'observer_keeper'@'%';
 GRANT DELETE ON `observer`.`incident_instances` TO 'observer_keeper'@'%';
 GRANT UPDATE ON `observer`.`incidents` TO 'observer_keeper'@'%';            -- counts, and where a chain now begins
 GRANT INSERT, UPDATE ON `observer`.`incident_keys` TO 'observer_keeper'@'%';  -- the locks
+GRANT INSERT, UPDATE ON `observer`.`chores` TO 'observer_keeper'@'%';         -- how far it is
