@@ -5,7 +5,7 @@ SELECT UTC_TIMESTAMP(6) AS now
 -- name: begin
 -- The row of a source, due at once.
 INSERT INTO source_looks (source, leased_until, due_at, memory)
-VALUES (%(source)s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), '')
+SELECT %(source)s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), ''
 ON DUPLICATE KEY UPDATE source = source_looks.source
 
 -- name: claim
@@ -42,5 +42,5 @@ SELECT origin, receiver FROM alert_senders WHERE source = %(source)s
 -- name: add_sender
 -- Somebody sends webhooks.
 INSERT INTO alert_senders (origin, receiver, source, first_heard_at)
-VALUES (%(origin)s, %(receiver)s, %(source)s, UTC_TIMESTAMP(6))
+SELECT %(origin)s, %(receiver)s, %(source)s, UTC_TIMESTAMP(6)
 ON DUPLICATE KEY UPDATE origin = alert_senders.origin
