@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import product
 
 from bot.blocks.card import incident_card
-from bot.blocks.identifiers import UnreadableValue, decode
+from bot.blocks.identifiers import UnreadableValue, decode, decode_digest
 from bot.grammar import understand
-from bot.payloads import UnreadablePayload, read_click, read_submission
+from bot.payloads import UnreadablePayload, read_click, read_digest_click, read_submission
 from bot.text import ENGLISH, KOREAN
 from bot.text.markup import clean, safe, safe_lines
 from db.model import grouping
@@ -27,11 +27,16 @@ from db.model.grouping import Known
 from db.model.identity import IncidentKey
 from db.model.policy import Policy
 from db.model.sections import PolicyError
+from receiver.bodies import BodyNotDecoded, BodyTooLarge, decoded
+from receiver.masking import mask_body
+from receiver.sources.live import read_list, read_organisation, read_uptime
 from receiver.sources.reading import read_alertmanager, read_grafana
 from tests.bot.blocks.validator import check_message
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 _POLICY = Policy(default_channel="#incidents")
+_MASKS = Policy.parse({"masks": [{"pattern": '(?i)password=[^ "]+', "replace": "***", "where": "storage"}]}).masks
+_MOST_BYTES = 100_000
 _NOTHING = Known(open={}, last={}, instances={})
 
 
@@ -64,10 +69,10 @@ def _webhook(body: bytes, read: Callable[[bytes], Reading]) -> None:
         f"{alert.fingerprint}{alert.rule_uid}{alert.summary}{dict(alert.labels)}{dict(alert.annotations)}".encode()
         assert alert.fingerprint
     ordered = grouping.sort(reading, _POLICY)
-    keyed = [*ordered.keyed, *ordered.blind]
-    targets: list[tuple[grouping.Keyed, IncidentKey]] = [(one, one.key) for one in keyed]
+    keyed: list[tuple[grouping.Keyed, IncidentKey]] = [(one, one.key) for one in (*ordered.keyed, *ordered.by_rule)]
+    targets = grouping.in_order(keyed, ordered.blind)
     decided = grouping.plan(targets, _NOTHING, _POLICY, NOW, source_name=reading.source, truncated=reading.truncated)
-    assert len(decided.recorded) == len(keyed)
+    assert len(decided.recorded) == sum(not one.implied for one, _ in targets)
     assert len({incident.key for incident in decided.opened if incident.is_open}) == sum(
         incident.is_open for incident in decided.opened
     )
@@ -86,15 +91,16 @@ def slack_payload(body: bytes) -> None:
     """What Slack sends for a click or a dialog."""
     with suppress(ValueError, RecursionError):
         content = json.loads(body)
-        for read in (read_click, read_submission):
+        for read in (read_click, read_digest_click, read_submission):
             with suppress(UnreadablePayload):
                 read(content)
 
 
 def button_value(body: bytes) -> None:
     """The value of a button."""
-    with suppress(UnreadableValue):
-        decode(body.decode("utf-8", "replace"))
+    for read in (decode, decode_digest):
+        with suppress(UnreadableValue):
+            read(body.decode("utf-8", "replace"))
 
 
 def command_text(body: bytes) -> None:
@@ -118,6 +124,40 @@ def finding(body: bytes) -> None:
         read_finding(body)
 
 
+def sources_list(body: bytes) -> None:
+    """What a source answers when it is asked for its own list of alerts."""
+    for source in ("grafana", "alertmanager"):
+        with suppress(Unreadable):
+            for live in read_list(body, source, "https://grafana.example").alerts:
+                json.loads(live.alert.raw)
+    for read in (read_uptime, read_organisation):
+        with suppress(Unreadable):
+            read(body)
+
+
+def compressed(body: bytes) -> None:
+    """A body with a Content-Encoding: never more than the bound comes out of it."""
+    for encoding in ("gzip", "deflate"):
+        with suppress(BodyNotDecoded, BodyTooLarge):
+            assert len(decoded(body, encoding, _MOST_BYTES)) <= _MOST_BYTES
+
+
+def masked(body: bytes) -> None:
+    """A body that masking rules change: what they look for is not in it any more."""
+    kept, _ = mask_body(body, _MASKS)
+    with suppress(ValueError, RecursionError):
+        for text in _texts(json.loads(kept)):
+            assert not _MASKS.occur(text.encode("utf-8", "replace"))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in a JSON value but the keys, which masks leave alone."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(inner)
+
+
 def markup(body: bytes) -> None:
     """Any text on its way to Slack: no mention, no link, nothing that a source could have meant as markup."""
     text = body.decode("utf-8", "replace")
@@ -136,4 +176,7 @@ _TARGETS: tuple[Callable[[bytes], None], ...] = (
     policy_file,
     finding,
     markup,
+    sources_list,
+    compressed,
+    masked,
 )

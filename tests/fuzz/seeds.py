@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -43,6 +45,18 @@ def for_parsers() -> Iterator[bytes]:
     yield b"\x05" + (_CHECKOUT / "observer.example.toml").read_bytes()
     yield b"\x06" + b'{"observer":1,"reading":{"source":"a","receiver":"b","external_url":""},"alerts":[]}'
     yield b"\x07" + "<!channel> *bold* 결제 <@U001> https://a.example".encode()
+
+    listed = {
+        "labels": {"alertname": "A"}, "annotations": {}, "fingerprint": "00aa",
+        "startsAt": "2026-11-20T08:41:10Z", "endsAt": "2026-11-20T08:45:10Z",
+        "status": {"state": "active", "silencedBy": [], "inhibitedBy": []}, "receivers": [{"name": "observer"}],
+        "generatorURL": "https://grafana.example/alerting/grafana/a/view",
+    }  # fmt: skip
+    yield b"\x08" + json.dumps([listed]).encode()
+    yield b"\x08" + b'{"id": 1, "uptime": "2026-11-20T08:41:10Z"}'
+    yield b"\x09" + gzip.compress(b'{"alerts": []}', mtime=0)
+    yield b"\x09" + zlib.compress(b'{"alerts": []}')
+    yield b"\x0a" + b'{"alerts": [{"labels": {"a": "PASSWORD=secret b"}, "password=x": "password=y"}]}'
 
 
 def for_surface() -> Iterator[bytes]:
