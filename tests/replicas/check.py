@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +17,7 @@ from db.model.identity import IncidentId
 from db.transactions import lookup
 from tests.replicas.load import CHANNELS, Ledger
 from tests.servers.database import DbUrl
-from tests.servers.observer import rows
+from tests.servers.observer import CHECKOUT, rows
 from tests.servers.slack import SandboxSlack
 
 _SHOWN = 5
@@ -41,6 +44,7 @@ def examine(url: DbUrl, database: Database, ledger: Ledger, slack: SandboxSlack)
     _incidents(found, url)
     _clicks(found, url, ledger)
     _cards(found, url, database, slack)
+    _commands(found, url)
     return found
 
 
@@ -52,6 +56,19 @@ def same_on_all(urls: Sequence[DbUrl]) -> list[str]:
         answer = rows(url, "CHECKSUM TABLE " + ", ".join(f"`{table}`" for table in tables))
         sums.append({row["Table"]: row["Checksum"] for row in answer})
     return [table for table in sums[0] if len({one.get(table) for one in sums}) > 1]
+
+
+def _commands(found: Findings, url: DbUrl) -> None:
+    """The record's own commands find nothing either."""
+    for command in (("check", "--bodies"), ("verify-audit",)):
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        ended = subprocess.run(
+            [sys.executable, "-m", "db", *command],
+            cwd=CHECKOUT, env={**kept, **url.env(), "SLACK_CHANNEL": CHANNELS[0]}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        said = [] if ended.returncode == 0 else [ended.stdout[-2_000:] + ended.stderr[-500:]]
+        found.figures[f"db {command[0]} finds"] = found.expect_none(f"python -m db {command[0]}", said)
 
 
 def _deliveries(found: Findings, url: DbUrl, ledger: Ledger) -> None:
