@@ -41,7 +41,8 @@ _PROVIDERS = (
     "/usr/lib64/galera-4/libgalera_smm.so",
     "/usr/lib64/galera/libgalera_smm.so",
 )
-_JOIN_SECONDS = 90.0
+_JOIN_SECONDS = 150.0
+_JOIN_AGAIN_SECONDS = 20.0
 _RECOVER_SECONDS = 30.0
 
 
@@ -278,11 +279,26 @@ class Cluster:
         return (f"--wsrep-start-position={position}",) if position else ()
 
     def _wait_until_member(self, index: int) -> None:
-        deadline = time.monotonic() + _JOIN_SECONDS
+        now = time.monotonic()
+        deadline, again = now + _JOIN_SECONDS, now + _JOIN_AGAIN_SECONDS
         while not self.is_member(index):
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > deadline:
                 raise ServerError(f"node {index + 1} did not join in time; its log is {self.nodes[index].log}")
+            if self.topology == "group" and now > again:
+                self._join_again(index)
+                again = now + _JOIN_AGAIN_SECONDS
             time.sleep(0.1)
+
+    def _join_again(self, index: int) -> None:
+        """A node whose first attempt failed does not try again by itself: whoever looks after it starts it once more."""
+        with suppress(pymysql.MySQLError):
+            state = self.ask(
+                index,
+                "SELECT MEMBER_STATE FROM performance_schema.replication_group_members WHERE MEMBER_ID = @@server_uuid",
+            )
+            if state in ((), (("OFFLINE",),), (("ERROR",),)):
+                self.ask(index, "STOP GROUP_REPLICATION", "START GROUP_REPLICATION")
 
 
 def _let_rsync_write(data: Path) -> None:
