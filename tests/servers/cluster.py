@@ -291,7 +291,7 @@ class Cluster:
             time.sleep(0.1)
 
     def _join_again(self, index: int) -> None:
-        """A node whose first attempt failed does not try again by itself: whoever looks after it starts it once more."""
+        """A node whose first attempt failed does not try again by itself: somebody has to start it once more."""
         with suppress(pymysql.MySQLError):
             state = self.ask(
                 index,
