@@ -266,8 +266,8 @@ def token_exchanged(stage: Stage) -> None:
 
 
 @case(
-    "Token revoked for long",
-    "for longer than an hour; then a new one in the environment and a restart",
+    "Token revoked",
+    "for longer than an hour; then a new token and a restart",
     """Alerts are recorded as always; /ready names the token, and Slack is asked about once a minute. With the new
     token every card catches up.""",
     slow=True,
