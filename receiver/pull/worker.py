@@ -19,7 +19,7 @@ from enum import StrEnum
 from db.database import Database
 from db.errors import Duplicate, RecordError
 from db.model.alert import Alert, AlertKind, Reading, origin_of
-from db.model.finding import write_finding
+from db.model.finding import masked_finding, write_finding
 from db.model.identity import IncidentId
 from db.model.incident import Instance
 from db.model.pacing import back_off
@@ -264,7 +264,9 @@ class Reconciler:
                 source=self.source, alerts=(alert,), receiver=receiver, external_url=address,
                 org=answer.organisation, found_by=FOUND_BY,
             )  # fmt: skip
-            delivery = finding(alert, known, write_finding(reading), turn.now)
+            # What the record has may be older than a rule.
+            reading, masked = masked_finding(reading, self._policy.masks)
+            delivery = replace(finding(alert, known, write_finding(reading), turn.now), masked=masked)
             repairs.append(_Repair(kind, Arrival(delivery, reading)))
 
         for one in found.missed:
