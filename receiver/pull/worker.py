@@ -257,6 +257,7 @@ class Reconciler:
     ) -> list[_Repair]:
         answer = answers[0]
         address = next(iter(sorted(answer.page.roots)), answer.address)
+        masked_list = any(one.masked for one in answers)
         repairs = []
 
         def add(kind: Kind, alert: Alert, receiver: str, known: Sequence[Instance]) -> None:
@@ -266,6 +267,7 @@ class Reconciler:
             )  # fmt: skip
             # What the record has may be older than a rule.
             reading, masked = masked_finding(reading, self._policy.masks)
+            masked = masked or (masked_list and kind is Kind.MISSED_FIRING)
             delivery = replace(finding(alert, known, write_finding(reading), turn.now), masked=masked)
             repairs.append(_Repair(kind, Arrival(delivery, reading)))
 

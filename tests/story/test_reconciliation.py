@@ -382,6 +382,27 @@ def test_a_grafana_that_lost_its_webhooks_is_followed_by_its_list(
     assert not any(name.startswith("__") for found in labels for name in found)
 
 
+def test_masks_for_storage_hold_for_what_the_list_says(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, line: ExitStack
+) -> None:
+    grafana = line.enter_context(Grafana())
+    more = watching(tmp_path, grafana)
+    policy = Path(more["OBSERVER_CONFIG"])
+    policy.write_text(f"{GRAFANA_POLICY}\n[[masks]]\npattern = 'hunter[0-9]'\n", "utf-8")
+    observer = line.enter_context(Observer(db_url, slack, more))
+    grafana.fire("pod-a", keeps=3600)
+    assert send(observer.url, grafana.webhook("pod-a")).status_code == 200
+    grafana.fire("pod-b", keeps=6, labels={"token": "hunter2"})
+    wait_until(lambda: incidents(db_url) == [("active", 2, 2)], "the pod whose webhook was lost")
+    del grafana.live["pod-b"]
+    wait_until(lambda: incidents(db_url) == [("active", 1, 2)], "its end")
+    found = rows(db_url, "SELECT content_type LIKE '%finding%' AS found, masked FROM deliveries ORDER BY delivery_id")
+    assert [(row["found"], row["masked"]) for row in found] == [(0, 0), (1, 1), (1, 0)], "the record had it masked"
+    kept = "SELECT labels, raw_payload FROM grafana_alerts UNION ALL SELECT labels, '' FROM incident_instances"
+    assert "hunter2" not in str(rows(db_url, kept))
+    assert "***" in str(rows(db_url, kept))
+
+
 def test_a_grafana_that_restarts_or_cannot_see_resolves_nothing(
     db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, line: ExitStack
 ) -> None:
