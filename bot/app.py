@@ -25,7 +25,8 @@ from bot.endpoint import PATH, SlackEndpoint
 from bot.handlers import clicks, commands, digests, submissions
 from bot.handlers.clicks import ClickFailed
 from bot.handlers.context import Context
-from bot.settings import BotSettings
+from bot.secret import Secret
+from bot.settings import BOT_TOKEN, BotSettings
 from bot.slack import Reports, Slack
 from bot.text.languages import words_for
 from bot.text.words import Words
@@ -114,7 +115,7 @@ def build_bot(
     API: the method, and `sent`, `ratelimited`, `unreachable`, `rejected` or `unclear`.
     """
     slack = Slack(
-        settings.token,
+        Secret("SLACK_BOT_TOKEN", settings.token, settings.token_file, prefix=BOT_TOKEN),
         settings.api_url,
         lambda method, outcome: slack_called(method, type(outcome).__name__.lower()),
     )
@@ -149,9 +150,8 @@ def build_bot(
     socket = None
     paths = []
     if settings.signing_secret:
-        endpoint = SlackEndpoint(
-            app, settings.signing_secret, settings.listener_threads, lambda: clock().timestamp(), reports
-        )
+        secret = Secret("SLACK_SIGNING_SECRET", settings.signing_secret, settings.signing_secret_file)
+        endpoint = SlackEndpoint(app, secret, settings.listener_threads, lambda: clock().timestamp(), reports)
         paths = [Route(path, endpoint.__call__, methods=["POST"]) for path in (PATH, f"{PATH}/")]
     if settings.socket_mode:
         socket = _Socket(app, settings)
@@ -207,7 +207,7 @@ def _bolt(
         return AuthorizeResult(
             enterprise_id=None,
             team_id=identity.get("team_id") or None,
-            bot_token=settings.token,
+            bot_token=slack.token(),
             bot_id=identity.get("bot_id") or None,
             bot_user_id=identity.get("user_id") or None,
         )

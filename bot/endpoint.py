@@ -18,6 +18,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
+from bot.secret import Secret
 from bot.slack import Reports
 
 _log = logging.getLogger(__name__)
@@ -37,11 +38,14 @@ WRONG_SIGNATURES = 3
 class SlackEndpoint:
     """Answers Slack's requests: clicks, commands, submissions and events."""
 
-    def __init__(self, app: App, signing_secret: str, threads: int, now: Callable[[], float], reports: Reports) -> None:
+    def __init__(
+        self, app: App, signing_secret: Secret, threads: int, now: Callable[[], float], reports: Reports
+    ) -> None:
         self._app = app
         self._reports = reports
         self._wrong = 0  # signatures since the last right one
-        self._verifier = SignatureVerifier(signing_secret, _Now(now))
+        self._secret = signing_secret
+        self._verifier = SignatureVerifier(signing_secret(), _Now(now))
         # An own limiter: a dispatch may hold its thread for three seconds, and must not take those of the webhooks.
         self._limiter = anyio.CapacityLimiter(threads)
 
@@ -70,6 +74,7 @@ class SlackEndpoint:
     def _signed(self, request: Request, body: bytes) -> bool:
         timestamp = request.headers.get("x-slack-request-timestamp", "")
         signature = request.headers.get("x-slack-signature", "")
+        self._verifier.signing_secret = self._secret()
         try:
             return self._verifier.is_valid(body, timestamp, signature)
         except (ValueError, TypeError):  # a timestamp that is no number, a signature that is not ASCII

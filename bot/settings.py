@@ -8,6 +8,8 @@ from db.env import Env
 
 SLACK_API = "https://slack.com/api/"
 
+BOT_TOKEN = "xoxb-"  # noqa: S105 - how every bot token begins
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSettings:
@@ -15,6 +17,8 @@ class BotSettings:
 
     token: str = field(repr=False)
     signing_secret: str = field(repr=False)
+    token_file: str = ""  # where the token is read again when it changes; empty: it stays
+    signing_secret_file: str = ""  # the same for the signing secret
     app_token: str = field(default="", repr=False)  # set: Socket Mode
     channel: str
     api_url: str = SLACK_API
@@ -43,7 +47,7 @@ class BotSettings:
         channel = env.required(
             "SLACK_CHANNEL", "where incidents go that no route takes: a channel's name or, better, id"
         )
-        if token and not token.startswith("xoxb-"):
+        if token and not token.startswith(BOT_TOKEN):
             env.problems.append("SLACK_BOT_TOKEN must be a bot token, which starts with xoxb-.")
         if app_token and not app_token.startswith("xapp-"):
             env.problems.append("SLACK_APP_TOKEN must be an app-level token, which starts with xapp-.")
@@ -54,6 +58,8 @@ class BotSettings:
         return cls(
             token=token,
             signing_secret=signing_secret,
+            token_file=env.secret_file("SLACK_BOT_TOKEN"),
+            signing_secret_file=env.secret_file("SLACK_SIGNING_SECRET"),
             app_token=app_token,
             channel=channel,
             api_url=api_url if api_url.endswith("/") else f"{api_url}/",

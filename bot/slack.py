@@ -25,6 +25,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
+from bot.secret import Secret
+
 _log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 5
@@ -126,10 +128,11 @@ _CHANNEL = frozenset({
 class Slack:
     """Slack's Web API as Observer uses it. One client per thread is not needed: WebClient keeps no connection."""
 
-    def __init__(self, token: str, api_url: str, called: Called = lambda method, outcome: None) -> None:
+    def __init__(self, token: Secret, api_url: str, called: Called = lambda method, outcome: None) -> None:
+        self.token = token
         self._called = called
-        self._client = WebClient(token=token, base_url=api_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
-        self._quick = WebClient(token=token, base_url=api_url, timeout=CLICK_TIMEOUT_SECONDS, retry_handlers=[])
+        self._client = WebClient(token=token(), base_url=api_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+        self._quick = WebClient(token=token(), base_url=api_url, timeout=CLICK_TIMEOUT_SECONDS, retry_handlers=[])
 
     @property
     def for_bolt(self) -> WebClient:
@@ -246,6 +249,7 @@ class Slack:
 
     def _ask(self, method: str, arguments: Mapping[str, Any], *, quick: bool) -> Outcome:
         client = self._quick if quick else self._client
+        client.token = self.token()
 
         def call() -> Any:
             if method in _READS:

@@ -8,13 +8,12 @@ with the same name, change the sender, remove the first: no request is lost, and
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from db.env import read_secret
+from db.env import file_mark, read_secret
 from receiver.auth import AnyOf, Decision, WebhookAuth
 
 _log = logging.getLogger(__name__)
@@ -107,13 +106,5 @@ class Watched:
         return self.build({path: read_secret(path) for path in self.paths})
 
     def _looks(self) -> tuple[object, ...]:
-        """What tells that a file is another one: also when a link leads elsewhere, as Kubernetes does it."""
-        looks: list[object] = []
-        for path in self.paths:
-            try:
-                found = os.stat(path)
-            except OSError:
-                looks.append(None)
-            else:
-                looks.append((found.st_mtime_ns, found.st_ino, found.st_size))
-        return tuple(looks)
+        """What tells that a file is another one."""
+        return tuple(file_mark(path) for path in self.paths)

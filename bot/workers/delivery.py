@@ -104,10 +104,12 @@ class Delivery:
         self._lock = threading.Lock()
         self._pace = Pace()
         self._breaker = Breaker()
+        self._exchanged = 0  # tokens that this worker knows of
 
     def turn(self) -> float:
         """Handle one message that is behind; how long to wait before the next look, in seconds."""
         claimed_at = self._monotonic()
+        self._welcome_token()
         with self._lock:
             wait = self._breaker.wait(claimed_at)
         if wait:
@@ -132,6 +134,15 @@ class Delivery:
             case Step.EDIT:
                 self._edit(message, face)
         return 0.0
+
+    def _welcome_token(self) -> None:
+        """With another token than before whatever was refused may work: at once, and all of it."""
+        exchanged = self._slack.token.exchanged()
+        with self._lock:
+            if exchanged == self._exchanged:
+                return
+            self._exchanged, self._breaker = exchanged, Breaker()
+        telling.hurry(self._database)
 
     # -- which message ------------------------------------------------------------------------------------------
 

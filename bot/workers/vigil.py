@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from db.database import Database
 from db.errors import RecordError
 from db.model.delivery import Delivery
-from db.model.finding import CONTENT_TYPE, write_finding
+from db.model.finding import CONTENT_TYPE, masked_finding, write_finding
 from db.model.heartbeat import SOURCE, Finding, Pulse, beats_again, stopped
 from db.model.policy import Policy
 from db.transactions import ingest, vigil
@@ -83,12 +83,14 @@ class Vigil:
 
     def _record(self, found: Finding, pulse: Pulse, what: str) -> None:
         now = self._clock()
+        reading, masked = masked_finding(found.reading, self._policy.masks)
         delivery = Delivery(
             request_id=found.request_id,
             received_at=now,
             source=SOURCE,
             content_type=CONTENT_TYPE,
-            body=write_finding(found.reading),
+            body=write_finding(reading),
+            masked=masked,
         )
-        ingest.record_delivery(self._database, delivery, found.reading, self._policy, now)
+        ingest.record_delivery(self._database, delivery, reading, self._policy, now)
         _log.warning(what, extra={"heartbeat": pulse.alertname, "source": pulse.source})

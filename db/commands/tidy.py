@@ -16,6 +16,7 @@ _WHAT = {
     Part.DELIVERIES: "deliveries that no alert names",
     Part.BODIES: "bodies of deliveries",
     Part.TIMELINES: "lines of timelines of resolved incidents",
+    Part.DIGESTS: "digests of resolved incidents, and their members",
 }
 
 

@@ -17,6 +17,8 @@ class Space(StrEnum):
     EVENTS = "events"
     MESSAGES = "messages"
     DELIVERIES = "deliveries"
+    DIGESTS = "digests"
+    MEMBERS = "members"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ CHECKS = (
     Check("key_rows", Space.INCIDENTS, "every key has its row to lock", repair=True),
     Check("severity_rank", Space.INCIDENTS, "the rank is that of the severity", repair=True),
     Check("numbers", Space.INCIDENTS, "a number is given once"),
-    Check("card_wanted", Space.INCIDENTS, "an open incident with a channel has a card", repair=True),
+    Check("card_wanted", Space.INCIDENTS, "an open incident with a channel has a card or one that waits", repair=True),
     Check("card_version", Space.INCIDENTS, "a card is to show its incident as it is", repair=True),
     Check("one_open", Space.KEYS, "one open incident of a key"),
     Check("is_current", Space.KEYS, "one newest instance of a fingerprint under a key", repair=True),
@@ -49,9 +51,13 @@ CHECKS = (
     Check("event_incident", Space.EVENTS, "no timeline without its incident"),
     Check("message_incident", Space.MESSAGES, "no card without its incident"),
     Check("shown_version", Space.MESSAGES, "nothing shows a version that does not exist yet", repair=True),
+    Check("card_held", Space.MESSAGES, "a card waits for nothing but a digest that runs", repair=True),
     Check("behind", Space.MESSAGES, "no card is behind for long"),
     Check("delivery_alerts", Space.DELIVERIES, "what was answered is in the record"),
     Check("delivery_outcome", Space.DELIVERIES, "a delivery has an outcome or a problem"),
+    Check("digest_message", Space.DIGESTS, "no digest without its message"),
+    Check("member_digest", Space.MEMBERS, "no member without its digest"),
+    Check("member_incident", Space.MEMBERS, "no member without its incident"),
 )
 
 TRIGGERS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from db.model.incident import Event, EventKind, Incident
 
@@ -18,10 +19,17 @@ FIELDS = (
 def differences(old: Incident, old_events: Sequence[Event], new: Incident, new_events: Sequence[Event]) -> list[str]:
     """The names of what differs: fields, and `events`. Repairs count for nothing."""
     found = [name for name in FIELDS if getattr(old, name) != getattr(new, name)]
+    if "last_seen_at" in found and old.last_seen_at > new.last_seen_at:
+        found.remove("last_seen_at")  # the list of its source had it later, which is no delivery
     if _told(old_events) != _told(new_events):
         found.append("events")
     return found
 
 
 def _told(events: Sequence[Event]) -> list[Event]:
-    return [event for event in events if event.kind is not EventKind.REPAIRED]
+    # For how long a stale incident had been silent, a list knew that is no delivery.
+    return [
+        replace(event, details={}) if event.kind is EventKind.STALE else event
+        for event in events
+        if event.kind is not EventKind.REPAIRED
+    ]

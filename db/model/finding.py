@@ -8,14 +8,18 @@ JSON object `{"observer": 1, "reading": {...}, "alerts": [{...}]}`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from db.model.alert import Alert, AlertKind, AlertState, Links, Reading, Unreadable
+from db.model.masks import Masks
 
 CONTENT_TYPE = "application/vnd.observer.finding+json"
 """The content type of deliveries that Observer made itself."""
+
+_TEXTS = frozenset({"rule_uid", "alertname", "labels", "annotations", "summary", "reason", "links"})
+"""What of an alert comes from texts of its source, beside its own element."""
 
 
 def write_finding(reading: Reading) -> bytes:
@@ -32,6 +36,33 @@ def write_finding(reading: Reading) -> bytes:
         "alerts": [asdict(alert) for alert in reading.alerts],
     }
     return json.dumps(content, ensure_ascii=False, default=datetime.isoformat, separators=(",", ":")).encode()
+
+
+def masked_finding(reading: Reading, masks: Masks) -> tuple[Reading, bool]:
+    """What `reading` says with its texts masked for storage, and whether that changed anything.
+
+    What finds an alert again (`fingerprint`, source, state and times) stays, as in the bodies of webhooks.
+    """
+    if not masks.storage:
+        return reading, False
+    alerts = [_masked(alert, masks) for alert in reading.alerts]
+    changed = any(one is not other for one, other in zip(alerts, reading.alerts, strict=True))
+    return (replace(reading, alerts=tuple(alerts)), True) if changed else (reading, False)
+
+
+def _masked(alert: Alert, masks: Masks) -> Alert:
+    """The alert masked; this very one when there is nothing to mask."""
+    texts = {name: value for name, value in asdict(alert).items() if name in _TEXTS}
+    masked, changed = masks.document(texts)
+    raw, raw_changed = masks.document(json.loads(alert.raw))
+    if not (changed or raw_changed):
+        return alert
+    fields: dict[str, Any] = dict(masked) if isinstance(masked, dict) else {}
+    return replace(
+        alert,
+        **fields | {"links": Links(**fields["links"])},
+        raw=json.dumps(raw, ensure_ascii=False) if raw_changed else alert.raw,
+    )
 
 
 def read_finding(body: bytes) -> Reading:

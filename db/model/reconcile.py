@@ -26,7 +26,7 @@ from db.model.attribution import key_parts
 from db.model.delivery import Delivery
 from db.model.finding import CONTENT_TYPE
 from db.model.grouping import Meaning, meaning_of
-from db.model.identity import incident_key
+from db.model.identity import IncidentId, incident_key
 from db.model.incident import Instance
 from db.model.policy import Policy
 
@@ -139,6 +139,7 @@ class Differences:
     missed: tuple[Live, ...]
     over: tuple[Over, ...]
     memory: Memory
+    alive: frozenset[IncidentId] = frozenset()  # incidents of which the list still has something that fires
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +197,8 @@ def compare(
         if since < now and now >= _believable(since, seen.get(name), listing, policy.pulling.grace):
             over.append(Over(believed, max(seen[name].at if name in seen else since, instance.starts_at)))
         missing[_occurrence(instance)] = since
-    return Differences(missed, tuple(over), Memory(_bounded(missing), _bounded(seen), origins))
+    alive = frozenset(one.instance.incident_id for one in ours if one.instance.fingerprint in live)
+    return Differences(missed, tuple(over), Memory(_bounded(missing), _bounded(seen), origins), alive)
 
 
 def may_be_missed(one: Live, asked: Question, policy: Policy, now: datetime) -> bool:

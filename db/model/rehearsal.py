@@ -12,7 +12,7 @@ from db.model.alert import AlertKind, AlertState, Reading
 from db.model.blind import BlindRule
 from db.model.grouping import Keyed, Known, Plan
 from db.model.identity import ActorKind, IncidentId, IncidentKey
-from db.model.incident import Incident, Instance
+from db.model.incident import EventKind, Incident, Instance
 from db.model.lifecycle import Already, Changed, transition
 from db.model.past import Done
 from db.model.policy import Policy
@@ -82,13 +82,15 @@ class Rehearsal:
         return isinstance(outcome, Changed) or outcome.event is not None
 
     def pass_time(self, name: IncidentId, line: Done) -> None:
-        """What time did where this line was left: what was held settled, or a silent incident was marked."""
+        """What time did where this line was left: what was held settled, or the mark of a silent one came or went."""
         now, incident = line.at, self.incidents[name]
         if incident.is_open:
             if line.actor == blind.OBSERVER and self._settles(incident, now):
                 done = blind.settled(incident, self._held(name), now)
                 self._write(done.instances)
                 self._put(done.incident)
+            elif line.actor == stale.OBSERVER and line.kind is EventKind.HEARD_AGAIN:
+                self._put(stale.heard_of(incident, line.actor, now)[0])
             elif line.actor == stale.OBSERVER and stale.is_stale(incident, self._policy.stale_after, now):
                 self._put(stale.marked(incident, now)[0])
 

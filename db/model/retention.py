@@ -21,6 +21,7 @@ class Part(StrEnum):
     DELIVERIES = "deliveries"  # that no alert names any more
     BODIES = "bodies"  # the bytes of a delivery; the rest of it stays
     TIMELINES = "timelines"  # whole ones, of incidents that are over
+    DIGESTS = "digests"  # with their members, once all of these are over for as long as alerts are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Retention:
         A delivery goes as a whole only when its bytes may go as well.
         """
         ages = {Part.ALERTS: self.alerts, Part.BODIES: self.bodies, Part.TIMELINES: self.timelines}
+        ages[Part.DIGESTS] = self.alerts
         if self.alerts and self.bodies:
             ages[Part.DELIVERIES] = max(self.alerts, self.bodies)
         return {part: now - ages[part] for part in Part if ages.get(part)}

@@ -14,13 +14,19 @@ STALE_AFTER = timedelta(hours=25)
 """The default: longer than twice the 12 hours after which kube-prometheus' Alertmanager repeats."""
 
 OBSERVER = Actor(ActorKind.OBSERVER, "stale")
-"""Who marks them."""
+"""Who marks them, and who takes the mark away when nobody sent anything: their source still lists them."""
 
 
 def is_stale(incident: Incident, stale_after: timedelta, now: datetime) -> bool:
     """Whether an incident is to be marked: open, not marked yet, and silent for `stale_after` (0: never)."""
     silent = now - incident.last_seen_at
     return bool(stale_after) and incident.is_open and incident.stale_since is None and silent >= stale_after
+
+
+def quiet_since(stale_after: timedelta, now: datetime) -> datetime:
+    """Who was heard of last by then is to be asked after in the lists of the sources: half of the time is over, and
+    the other half is left for servers that do not answer."""
+    return now - stale_after / 2
 
 
 def marked(incident: Incident, now: datetime) -> tuple[Incident, Event]:

@@ -11,6 +11,8 @@ from db.database import Database
 from db.errors import Duplicate
 from db.model import blind
 from db.model.alert import Rejected
+from db.model.identity import IncidentId
+from db.model.incident import EventKind
 from db.model.lifecycle import Already, Changed
 from db.model.past import Done, Mark, Schedule
 from db.model.policy import Policy
@@ -167,7 +169,7 @@ class Replay:
         elif replaying.has_line(self._new, name, done.at, done.kind.value, done.actor):
             self._progress.count("actions", int(done.action is not None))
         elif done.action is None:  # not of a delivery, which would have left the line again
-            self._pass_time(done)
+            self._pass_time(done, name)
         else:
             outcome = respond.change_status(
                 self._new, name, done.action, done.actor, done.at, policy=self._policy, notes=done.notes
@@ -179,11 +181,16 @@ class Replay:
         self._progress.actions.append(done.event_id)
         replaying.keep(self._new, self._holder, self._progress)
 
-    def _pass_time(self, line: Done) -> None:
-        """What time did where this line was left: what was held settled, or silent incidents were marked."""
-        turn = vigil.settle if line.actor == blind.OBSERVER else vigil.mark_stale
-        while turn(self._new, self._policy, line.at):
-            pass
+    def _pass_time(self, line: Done, name: IncidentId) -> None:
+        """What time did where this line was left: what was held settled, or this silent incident was marked, or
+        unmarked because a list had it. Others were silent only as far as the deliveries tell it."""
+        if line.kind is EventKind.HEARD_AGAIN:
+            vigil.heard_of(self._new, [name], line.actor, line.at)
+        elif line.actor == blind.OBSERVER:
+            while vigil.settle(self._new, self._policy, line.at):
+                pass
+        else:
+            vigil.mark_stale(self._new, self._policy, line.at, only=name)
 
     def _settle(self) -> None:
         """No card is posted twice: those of open incidents are the messages that hang in Slack already."""

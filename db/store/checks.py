@@ -94,6 +94,8 @@ def _spans() -> Mapping[Space, Query]:
         Space.EVENTS: query("checks", "span_events"),
         Space.MESSAGES: query("checks", "span_messages"),
         Space.DELIVERIES: query("checks", "span_deliveries"),
+        Space.DIGESTS: query("checks", "span_digests"),
+        Space.MEMBERS: query("checks", "span_members"),
     }
 
 
@@ -117,9 +119,13 @@ def _finders() -> Mapping[str, Query]:
         "event_incident": query("checks", "event_incident"),
         "message_incident": query("checks", "message_incident"),
         "shown_version": query("checks", "shown_version"),
+        "card_held": query("checks", "card_held"),
         "behind": query("checks", "behind"),
         "delivery_alerts": query("checks", "delivery_alerts"),
         "delivery_outcome": query("checks", "delivery_outcome"),
+        "digest_message": query("checks", "digest_message"),
+        "member_digest": query("checks", "member_digest"),
+        "member_incident": query("checks", "member_incident"),
     }
 
 
@@ -130,4 +136,5 @@ def _repairs() -> Mapping[str, Query]:
         "severity_rank": query("checks", "repair_severity_rank"),
         "card_version": query("checks", "repair_card_version"),
         "shown_version": query("checks", "repair_shown_version"),
+        "card_held": query("checks", "repair_card_held"),
     }

@@ -78,6 +78,12 @@ def silent(tx: Transaction, until: datetime, limit: int) -> list[IncidentKey]:
     return _keys(tx.rows(query("incidents", "silent"), {"until": until, "limit": limit}))
 
 
+def quiet(tx: Transaction, source: str, until: datetime) -> set[IncidentId]:
+    """The open incidents of a source that were heard of last at `until` or earlier, whether they are stale or not."""
+    rows = tx.rows(query("incidents", "quiet"), {"source": source, "until": until})
+    return {IncidentId(row["incident_id"]) for row in rows}
+
+
 def by_ids(tx: Transaction, ids: Iterable[IncidentId]) -> dict[IncidentId, Incident]:
     """The incidents with these ids."""
     wanted = sorted(set(ids))

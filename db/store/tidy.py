@@ -37,6 +37,14 @@ class OldIncident:
     has_events: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OldDigest:
+    """A digest, and whether it runs, is young, holds a card, or has a member that is open or young."""
+
+    number: int
+    is_needed: bool
+
+
 def newest_delivery(tx: Transaction, before: datetime) -> int:
     """The number of the newest delivery that is older; 0 when there is none."""
     row = tx.row(query("tidy", "newest_before"), {"before": before})
@@ -134,3 +142,31 @@ def remove_whole_timelines(
     tx.execute(query("tidy", "remove_timelines"), {"ids": list(removed)})
     rows = [(numbers[name], count) for name, count in removed.items()]
     tx.update_many(query("tidy", "count_removed_events"), rows, ("number", "removed"))
+
+
+def digests(tx: Transaction, after: int, limit: int, before: datetime) -> list[OldDigest]:
+    """The next digests after a number."""
+    rows = tx.rows(query("tidy", "digests"), {"after": after, "limit": limit, "before": before})
+    return [OldDigest(int(row["digest_id"]), is_needed=bool(row["is_needed"])) for row in rows]
+
+
+def members(tx: Transaction, digest_id: int, limit: int) -> list[IncidentId]:
+    """The first members of a digest."""
+    rows = tx.rows(query("tidy", "members"), {"digest_id": digest_id, "limit": limit})
+    return [IncidentId(row["incident_id"]) for row in rows]
+
+
+def count_members(tx: Transaction, ids: Sequence[int]) -> int:
+    """How many members these digests have."""
+    row = tx.row(query("tidy", "count_members"), {"ids": list(ids)})
+    return int(row["n"]) if row else 0
+
+
+def remove_members(tx: Transaction, digest_id: int, members: Sequence[IncidentId]) -> None:
+    """These incidents are no longer members of a digest."""
+    tx.execute(query("tidy", "remove_members"), {"digest_id": digest_id, "ids": list(members)})
+
+
+def remove_digests(tx: Transaction, ids: Sequence[int]) -> None:
+    """Remove digests that have no members any more."""
+    tx.execute(query("tidy", "remove_digests"), {"ids": list(ids)})

@@ -29,6 +29,10 @@ _LOOK_TIMELINES = 100
 """Incidents whose timelines one step removes at most; a timeline goes whole."""
 
 
+_LOOK_DIGESTS = 50
+"""Digests that one step looks at; each may have many members."""
+
+
 class LeaseLost(Exception):
     """Another process has the lease now: this step was rolled back."""
 
@@ -170,4 +174,29 @@ def _timelines(tx: Transaction, before: datetime, after: int, rows: int, *, dry_
     return Step(total, end)
 
 
-_STEPS = {Part.ALERTS: _alerts, Part.DELIVERIES: _deliveries, Part.BODIES: _bodies, Part.TIMELINES: _timelines}
+def _digests(tx: Transaction, before: datetime, after: int, rows: int, *, dry_run: bool) -> Step:
+    page = tidy.digests(tx, after, _LOOK_DIGESTS, before)
+    old = [one.number for one in page if not one.is_needed]
+    end = page[-1].number if len(page) == _LOOK_DIGESTS else None
+    if not old:
+        return Step(0, end)
+    if dry_run:
+        return Step(len(old) + tidy.count_members(tx, old), end)
+    total, empty = 0, list[int]()
+    for number in old:
+        some = tidy.members(tx, number, rows - total)
+        if some:
+            tidy.remove_members(tx, number, some)
+        total += len(some)
+        if total >= rows:  # it may have more
+            end = number - 1
+            break
+        empty.append(number)
+    if empty:
+        tidy.remove_digests(tx, empty)
+    return Step(total + len(empty), end)
+
+
+_STEPS = {Part.ALERTS: _alerts, Part.DELIVERIES: _deliveries, Part.BODIES: _bodies, Part.TIMELINES: _timelines,
+    Part.DIGESTS: _digests,
+}  # fmt: skip

@@ -60,20 +60,31 @@ def correct_sight(database: Database, now: datetime) -> int:
     return database.transact(work, idempotent=True)
 
 
-def mark_stale(database: Database, policy: Policy, now: datetime) -> int:
-    """Mark open incidents that were not heard of for `[incidents] stale_after`; how many."""
+def mark_stale(database: Database, policy: Policy, now: datetime, only: IncidentId | None = None) -> int:
+    """Mark open incidents that were not heard of for `[incidents] stale_after`, or `only` this one; how many."""
     if not policy.stale_after:
         return 0
     until = now - policy.stale_after
 
     def work(tx: Transaction) -> int:
         def decide(found: Sequence[Incident]) -> list[_Change]:
-            silent = [one for one in found if stale.is_stale(one, policy.stale_after, now)]
+            meant = [one for one in found if only in (None, one.incident_id)]
+            silent = [one for one in meant if stale.is_stale(one, policy.stale_after, now)]
             return [(one, after, (), event) for one in silent for after, event in [stale.marked(one, now)]]
 
-        return _change(tx, incidents.silent(tx, until, STEP), decide, now)
+        if only is None:
+            return _change(tx, incidents.silent(tx, until, STEP), decide, now)
+        return _change(tx, [one.key for one in incidents.by_ids(tx, [only]).values()], decide, now)
 
     return database.transact(work, idempotent=True)
+
+
+def quiet(database: Database, policy: Policy, source: str, now: datetime) -> set[IncidentId]:
+    """The open incidents of a source that become stale unless they are heard of; none when nothing becomes stale."""
+    if not policy.stale_after:
+        return set()
+    until = stale.quiet_since(policy.stale_after, now)
+    return database.transact(lambda tx: incidents.quiet(tx, source, until), idempotent=True)
 
 
 def heard_of(database: Database, ids: Collection[IncidentId], actor: Actor, now: datetime) -> int:

@@ -29,6 +29,8 @@ GRANT UPDATE, DELETE ON `observer`.`deliveries` TO 'observer_keeper'@'%';
 GRANT DELETE, UPDATE (delivery_id) ON `observer`.`grafana_alerts` TO 'observer_keeper'@'%';  -- lets go of a delivery
 GRANT DELETE ON `observer`.`incident_timeline` TO 'observer_keeper'@'%';
 GRANT DELETE ON `observer`.`incident_instances` TO 'observer_keeper'@'%';
+GRANT DELETE ON `observer`.`digest_members` TO 'observer_keeper'@'%';
+GRANT DELETE ON `observer`.`digests` TO 'observer_keeper'@'%';
 GRANT UPDATE ON `observer`.`incidents` TO 'observer_keeper'@'%';            -- counts, and where a chain now begins
 GRANT INSERT, UPDATE ON `observer`.`incident_keys` TO 'observer_keeper'@'%';  -- the locks
 GRANT INSERT, UPDATE ON `observer`.`chores` TO 'observer_keeper'@'%';         -- how far it is

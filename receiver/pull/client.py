@@ -69,6 +69,7 @@ class Answer:
     page: Page
     settled: bool  # it has been up long enough for all that fires to have come in
     organisation: str = ""
+    masked: bool = False  # whether masking rules changed the list
     doubt: str = ""  # why what it does not list may fire all the same; empty for no doubt
 
 
@@ -126,13 +127,13 @@ class Client:
                 settled = status.at - read_uptime(status.body) > settle
             listed = await _get(client, address + _LISTS[self._settings.source] + _EVERYTHING)
             # Masked as the webhooks' bodies are, so that both say the same of an alert.
-            body, _ = mask_body(listed.body, self._masks)
+            body, masked = mask_body(listed.body, self._masks)
             page = read_list(body, self._settings.source, address)
         except Unreadable as error:
             raise Failed(Trouble.UNREADABLE, f"{error.path}: {error.reason}") from error
         if page.rejected:
             doubt = f"{page.rejected} elements of its list could not be read"
-        return Answer(address, page, settled, organisation, doubt)
+        return Answer(address, page, settled, organisation, masked, doubt)
 
 
 async def _get(client: httpx.AsyncClient, address: str) -> _Response:

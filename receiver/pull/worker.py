@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from db.database import Database
 from db.errors import Duplicate, RecordError
 from db.model.alert import Alert, AlertKind, Reading, origin_of
-from db.model.finding import write_finding
+from db.model.finding import masked_finding, write_finding
+from db.model.identity import IncidentId
 from db.model.incident import Instance
 from db.model.pacing import back_off
 from db.model.policy import Policy
@@ -34,7 +36,8 @@ from db.model.reconcile import (
     may_be_missed,
     merged,
 )
-from db.transactions import ingest, reconcile
+from db.model.stale import OBSERVER
+from db.transactions import ingest, reconcile, vigil
 from db.transactions.ingest import Arrival
 from db.transactions.reconcile import Beliefs, Sender, Turn
 from receiver.pull.client import Answer, Client, SourceSettings
@@ -202,6 +205,7 @@ class Reconciler:
             differences = compare(listing, beliefs.firing, beliefs.known, memory, asked, self._policy, turn.now)
             memory = differences.memory
             left = self._record(self._repairs(differences, beliefs, answers, asked, turn), began)
+            self._hear_of(differences.alive, turn.now, began)
             if not asked.receivers:
                 problems.append("no receiver leads here yet: send one webhook, or name it in [reconcile] receivers")
             pause = 0.0 if left else every
@@ -253,6 +257,7 @@ class Reconciler:
     ) -> list[_Repair]:
         answer = answers[0]
         address = next(iter(sorted(answer.page.roots)), answer.address)
+        masked_list = any(one.masked for one in answers)
         repairs = []
 
         def add(kind: Kind, alert: Alert, receiver: str, known: Sequence[Instance]) -> None:
@@ -260,7 +265,10 @@ class Reconciler:
                 source=self.source, alerts=(alert,), receiver=receiver, external_url=address,
                 org=answer.organisation, found_by=FOUND_BY,
             )  # fmt: skip
-            delivery = finding(alert, known, write_finding(reading), turn.now)
+            # What the record has may be older than a rule.
+            reading, masked = masked_finding(reading, self._policy.masks)
+            masked = masked or (masked_list and kind is Kind.MISSED_FIRING)
+            delivery = replace(finding(alert, known, write_finding(reading), turn.now), masked=masked)
             repairs.append(_Repair(kind, Arrival(delivery, reading)))
 
         for one in found.missed:
@@ -289,6 +297,17 @@ class Reconciler:
             self._record_some(some)
             done += len(some)
         return len(repairs) - done
+
+    def _hear_of(self, alive: frozenset[IncidentId], now: datetime, began: float) -> None:
+        """What the list still has is not stale, although nobody sends it again; a few at a time, because their keys are
+        locked. Only those that would become stale: what is left, the next look finds."""
+        quiet = sorted(alive & vigil.quiet(self._database, self._policy, self.source, now)) if alive else []
+        for start in range(0, len(quiet), vigil.STEP):
+            if self._monotonic() >= began + LOOK_SECONDS:
+                return
+            some = quiet[start : start + vigil.STEP]
+            if vigil.heard_of(self._database, some, OBSERVER, now):
+                self._notices.recorded()
 
     def _record_some(self, repairs: Sequence[_Repair]) -> None:
         try:

@@ -82,7 +82,34 @@ REPAIRED = {
 }
 """What is broken, and has one right answer."""
 
+HELD = (
+    "UPDATE slack_messages SET shown_version = 0, ts = NULL, attempts = 2, held_by = {held_by}, due_at = '9999-01-01'"
+)
+CREATED = "UPDATE slack_messages SET created_at = '2020-01-01'"
+DIGEST = (
+    "INSERT INTO digests (digest_id, kind, channel, rule, shared, at_least, window_seconds, message_id, since,"
+    " began_at, busy_at, scanned_at, refreshed_at, ended_at) SELECT 7, 'storm', '#incidents', 'storm', '{{}}', 3, 60,"
+    " MIN(message_id), '2020-01-01', '2020-01-01', '2020-01-01', '2020-01-01', '2020-01-01', {ended}"
+    " FROM slack_messages"
+)
+MEMBERS = (
+    "INSERT INTO digest_members (digest_id, incident_id, joined_at) SELECT 7, incident_id, '2020-01-01' FROM incidents"
+)
+
+FOR_EVER = {
+    "a digest that is over": [DIGEST.format(ended="'2020-01-02'"), MEMBERS, HELD.format(held_by=7)],
+    "a digest that is not there": [HELD.format(held_by=8)],
+    "nothing": [HELD.format(held_by="NULL")],
+}
+"""What a card waits for, for ever."""
+
 NOT_REPAIRED = {
+    "digest_message": [DIGEST.format(ended="NULL"), "UPDATE digests SET message_id = 4711"],
+    "member_digest": [MEMBERS],
+    "member_incident": [
+        DIGEST.format(ended="NULL"),
+        "INSERT INTO digest_members (digest_id, incident_id, joined_at) VALUES (7, 'INC-none', '2020-01-01')",
+    ],
     "without_alert": ["UPDATE grafana_alerts SET incident_id = 'INC-c'"
                       " WHERE incident_id = 'INC-b'"],
     "last_transition": ["DELETE FROM incident_timeline WHERE incident_id = 'INC-b'"],
@@ -134,6 +161,29 @@ def test_what_has_one_right_answer_is_found_and_repaired_when_asked(record: Data
     assert lines == ([{"kind": "repaired", "actor": "observer:check"}] if visible else [])
     if visible:
         assert ask(record, "SELECT 1 FROM slack_messages WHERE behind = 1"), "people will see it"
+
+
+def test_a_card_that_a_running_digest_holds_may_wait(record: Database, check: Ask) -> None:
+    spoil(record, [DIGEST.format(ended="NULL"), MEMBERS, HELD.format(held_by=7), CREATED])
+    spoil(record, ["UPDATE incidents SET last_change_at = '2020-01-01', last_seen_at = '2020-01-01'"])
+    assert check() == (0, {})
+
+
+def test_a_digest_that_ended_a_moment_ago_may_still_hold_cards(record: Database, check: Ask) -> None:
+    spoil(record, [DIGEST.format(ended="UTC_TIMESTAMP(6)"), MEMBERS, HELD.format(held_by=7)])
+    assert check() == (0, {})
+
+
+@pytest.mark.parametrize("reason", FOR_EVER)
+def test_a_card_that_waits_for_ever_is_found_and_posted_when_asked(record: Database, check: Ask, reason: str) -> None:
+    spoil(record, FOR_EVER[reason])
+    cards = len(ask(record, "SELECT 1 FROM slack_messages"))
+    code, found = check()
+    assert (code, found["card_held"]["wrong"]) == (1, cards), found
+    assert check("--repair")[1]["card_held"]["repaired"] == cards
+    assert "card_held" not in check()[1]
+    due = "SELECT held_by FROM slack_messages WHERE due_at <= UTC_TIMESTAMP(6) AND held_by IS NULL"
+    assert len(ask(record, due)) == cards
 
 
 @pytest.mark.parametrize("name", NOT_REPAIRED)

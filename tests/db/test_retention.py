@@ -58,7 +58,7 @@ def services(database: Database, table: str) -> set[str]:
 def test_what_is_old_and_over_goes_and_what_is_open_stays(database: Database) -> None:
     a_past(database)
     removed = tidy(database, 40 * DAY)
-    assert removed == {Part.ALERTS: 11, Part.DELIVERIES: 11, Part.BODIES: 2, Part.TIMELINES: 2}
+    assert removed == {Part.ALERTS: 11, Part.DELIVERIES: 11, Part.BODIES: 2, Part.TIMELINES: 2, Part.DIGESTS: 0}
     assert services(database, "grafana_alerts") == {"b", "c"}
     assert services(database, "incident_timeline") == {"b", "c"}
     assert services(database, "incident_instances") == {"a", "b", "c"}
@@ -99,6 +99,56 @@ def test_digest_length_and_answer_of_a_delivery_stay(database: Database) -> None
         unpack(Packed(row["body_encoding"], row["body"]))
 
 
+def a_storm(database: Database, *names: str, digest: int) -> None:
+    """A digest that was over on the third day and has the incidents of these services as its members."""
+    ended = at(3 * DAY)
+    statements = [
+        "INSERT INTO digests (digest_id, kind, channel, rule, shared, at_least, window_seconds, since, began_at,"
+        " busy_at, scanned_at, refreshed_at, ended_at) VALUES (%(digest)s, 'storm', '#incidents', 'storm', '{}', 3, 60,"
+        " %(ended)s, %(ended)s, %(ended)s, %(ended)s, %(ended)s, %(ended)s)",
+        "INSERT INTO digest_members (digest_id, incident_id, joined_at)"
+        " SELECT %(digest)s, incident_id, %(ended)s FROM incidents WHERE service IN %(names)s",
+    ]
+    params = {"digest": digest, "ended": ended, "names": list(names)}
+    for statement in statements:
+        database.transact(lambda tx, statement=statement: tx.execute(sql(statement), params))  # type: ignore[misc]
+
+
+def digests(database: Database) -> list[tuple[int, int]]:
+    """The digests, with the number of their members."""
+    text = "SELECT digest_id, COUNT(incident_id) AS n FROM digests LEFT JOIN digest_members USING (digest_id)"
+    return [(row["digest_id"], row["n"]) for row in ask(database, f"{text} GROUP BY digest_id ORDER BY digest_id")]
+
+
+def test_digests_go_when_all_that_they_are_about_may_go(database: Database) -> None:
+    """Of five services, two a step; b is open, c was resolved on the 25th day."""
+    for name in "defg":
+        deliver(database, an_alert("f1", service=name), now=1)
+        deliver(database, an_alert("f1", service=name, ends=60), now=60)
+    a_past(database)
+    a_storm(database, *"adefg", digest=1)
+    a_storm(database, *"ab", digest=2)
+    a_storm(database, *"ac", digest=3)
+    a_storm(database, *"a", digest=4)
+    database.transact(lambda tx: tx.execute(sql("UPDATE digests SET ended_at = NULL WHERE digest_id = 4")))
+    whole = [(1, 5), (2, 2), (3, 2), (4, 1)]
+    assert digests(database) == whole
+    assert tidy(database, 22 * DAY)[Part.DIGESTS] == 0, "over for less than twenty days"
+    assert would_remove(database, EVERYTHING.limits(at(40 * DAY)))[Part.DIGESTS] == 6
+    assert digests(database) == whole
+    assert tidy(database, 40 * DAY, rows=2)[Part.DIGESTS] == 6
+    assert digests(database) == [(2, 2), (3, 2), (4, 1)]
+    assert tidy(database, 50 * DAY)[Part.DIGESTS] == 3
+    assert digests(database) == [(2, 2), (4, 1)], "an open member keeps its digest, and a running one stays"
+
+
+def test_a_digest_that_holds_a_card_stays(database: Database) -> None:
+    a_past(database)
+    a_storm(database, "a", digest=1)
+    database.transact(lambda tx: tx.execute(sql("UPDATE slack_messages SET held_by = 1 LIMIT 1")))
+    assert tidy(database, 40 * DAY)[Part.DIGESTS] == 0
+
+
 def test_nothing_goes_without_an_age(database: Database) -> None:
     a_past(database)
     assert keeper(database, 4000 * DAY, Retention()).turn() > 60
@@ -111,7 +161,7 @@ def test_each_age_stands_for_itself(database: Database, part: Part) -> None:
     a_past(database)
     retention = Retention(**{part.value: timedelta(days=10)})
     removed = tidy(database, 20 * DAY, retention)
-    assert set(removed) == {part}
+    assert {one for one, rows in removed.items() if rows} == {part}
     assert removed[part] == {Part.ALERTS: 11, Part.BODIES: 11, Part.TIMELINES: 2}[part]
     assert count(database, "deliveries") == 14, "a delivery goes only when its bytes may"
 
@@ -119,7 +169,7 @@ def test_each_age_stands_for_itself(database: Database, part: Part) -> None:
 def test_a_dry_run_counts_and_changes_nothing(database: Database) -> None:
     a_past(database)
     found = would_remove(database, EVERYTHING.limits(at(40 * DAY)))
-    assert found == {Part.ALERTS: 11, Part.DELIVERIES: 0, Part.BODIES: 13, Part.TIMELINES: 2}
+    assert found == {Part.ALERTS: 11, Part.DELIVERIES: 0, Part.BODIES: 13, Part.TIMELINES: 2, Part.DIGESTS: 0}
     assert (count(database, "grafana_alerts"), count(database, "deliveries")) == (14, 14)
     assert count(database, "incident_timeline") == 5
 
@@ -159,7 +209,7 @@ def test_one_tidies_at_a_time_and_another_goes_on_from_where_it_died(database: D
     assert count(database, "grafana_alerts") == left, "a step without the lease is rolled back"
     while second.step():
         pass
-    assert second.removed == {Part.ALERTS: 11, Part.DELIVERIES: 11, Part.BODIES: 2, Part.TIMELINES: 2}
+    assert second.removed == {Part.ALERTS: 11, Part.DELIVERIES: 11, Part.BODIES: 2, Part.TIMELINES: 2, Part.DIGESTS: 0}
     assert not first.begin(), "a pass was finished a moment ago"
     check_record_after(database)
 

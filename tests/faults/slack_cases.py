@@ -244,6 +244,29 @@ def route_changed(stage: Stage) -> None:
 
 @case(
     "Token revoked",
+    "while cards wait; then a new one in the file that SLACK_BOT_TOKEN_FILE names",
+    "Alerts are recorded as always, and /ready names the token. With the new one every card catches up, no restart.",
+)
+def token_exchanged(stage: Stage) -> None:
+    file = stage.folder / "token"
+    file.write_text(f"{TOKEN}\n", "utf-8")
+    with stage.observer(more={"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": str(file)}):
+        assert stage.alert() == 200
+        stage.settle()
+        stage.slack.options(token="xoxb-renewed")
+        for number in range(3):
+            assert stage.alert(f"rule-{number}") == 200
+        stage.wait(lambda: "invalid_auth" in str(stage.ready()["slack"]["problems"].get("token")), "/ready to name it")
+        file.write_text("xoxb-renewed\n", "utf-8")
+        stage.settle()
+        stage.wait(lambda: "token" not in stage.ready()["slack"]["problems"], "/ready to be content again")
+        assert stage.acknowledge() == 200
+        stage.settle()
+    stage.slack.options(token=TOKEN)
+
+
+@case(
+    "Token revoked",
     "for longer than an hour; then a new token and a restart",
     """Alerts are recorded as always; /ready names the token, and Slack is asked about once a minute. With the new
     token every card catches up.""",

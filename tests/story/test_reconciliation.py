@@ -303,6 +303,40 @@ def test_several_alertmanagers_count_as_one_and_all_must_agree_on_an_end(
     wait_until(lambda: incidents(db_url) == [("resolved", 0, 1)], "the end that both agree on", seconds=40)
 
 
+def test_what_the_list_still_has_does_not_become_stale_and_what_it_never_had_does(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, line: ExitStack
+) -> None:
+    """Nobody sent either for thirty hours: one Alertmanager repeats rarely, the other one cannot be asked."""
+    proxy = Proxy("127.0.0.1", 1)
+    sender = line.enter_context(alertmanager(tmp_path, f"http://127.0.0.1:{proxy.port}", repeat="72h"))
+    observer = line.enter_context(Observer(db_url, slack, settings(tmp_path, sender)))
+    proxy._target = ("127.0.0.1", observer.port)
+    line.enter_context(proxy)
+    sender.fire("pod-a")
+    wait_until(lambda: incidents(db_url) == [("active", 1, 1)], "the alert")
+    looks_go_by(db_url, 2)
+    body = {
+        "receiver": "elsewhere", "externalURL": "http://other.example.internal:9093", "version": "4",
+        "status": "firing",
+        "alerts": [{"status": "firing", "labels": {"alertname": "Other"}, "startsAt": "2026-01-01T00:00:00Z"}],
+    }  # fmt: skip
+    assert send(observer.url, json.dumps(body).encode(), path="/webhook/alertmanager").status_code == 200
+    rows(db_url, "UPDATE incidents SET last_seen_at = last_seen_at - INTERVAL 30 HOUR")
+
+    def heard() -> list[tuple[bool, bool]]:
+        found = rows(
+            db_url,
+            "SELECT last_seen_at > UTC_TIMESTAMP(6) - INTERVAL 1 HOUR AS heard, stale_since IS NOT NULL AS is_stale"
+            " FROM incidents ORDER BY number",
+        )
+        return [(bool(row["heard"]), bool(row["is_stale"])) for row in found]
+
+    wait_until(lambda: heard() == [(True, False), (False, True)], "the first to be heard of, the second to be stale")
+    looks_go_by(db_url, 2)
+    assert heard() == [(True, False), (False, True)]
+    assert findings(db_url) == 0
+
+
 # Grafana, by a stand-in for its side
 
 
@@ -346,6 +380,27 @@ def test_a_grafana_that_lost_its_webhooks_is_followed_by_its_list(
     ]
     labels = [json.loads(row["labels"]) for row in rows(db_url, "SELECT labels FROM grafana_alerts")]
     assert not any(name.startswith("__") for found in labels for name in found)
+
+
+def test_masks_for_storage_hold_for_what_the_list_says(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, line: ExitStack
+) -> None:
+    grafana = line.enter_context(Grafana())
+    more = watching(tmp_path, grafana)
+    policy = Path(more["OBSERVER_CONFIG"])
+    policy.write_text(f"{GRAFANA_POLICY}\n[[masks]]\npattern = 'hunter[0-9]'\n", "utf-8")
+    observer = line.enter_context(Observer(db_url, slack, more))
+    grafana.fire("pod-a", keeps=3600)
+    assert send(observer.url, grafana.webhook("pod-a")).status_code == 200
+    grafana.fire("pod-b", keeps=6, labels={"token": "hunter2"})
+    wait_until(lambda: incidents(db_url) == [("active", 2, 2)], "the pod whose webhook was lost")
+    del grafana.live["pod-b"]
+    wait_until(lambda: incidents(db_url) == [("active", 1, 2)], "its end")
+    found = rows(db_url, "SELECT content_type LIKE '%finding%' AS found, masked FROM deliveries ORDER BY delivery_id")
+    assert [(row["found"], row["masked"]) for row in found] == [(0, 0), (1, 1), (1, 0)], "the record had it masked"
+    kept = "SELECT labels, raw_payload FROM grafana_alerts UNION ALL SELECT labels, '' FROM incident_instances"
+    assert "hunter2" not in str(rows(db_url, kept))
+    assert "***" in str(rows(db_url, kept))
 
 
 def test_a_grafana_that_restarts_or_cannot_see_resolves_nothing(

@@ -43,6 +43,16 @@ FROM (
     SELECT delivery_id AS id FROM deliveries WHERE delivery_id > %(after)s ORDER BY delivery_id LIMIT %(limit)s
 ) AS span
 
+-- name: span_digests
+-- Where the next window of digests ends, and how many are in it.
+SELECT MAX(id) AS upto, COUNT(*) AS looked
+FROM (SELECT digest_id AS id FROM digests WHERE digest_id > %(after)s ORDER BY digest_id LIMIT %(limit)s) AS span
+
+-- name: span_members
+-- Where the next window of members ends, by the digests they are in, and how many are in it.
+SELECT MAX(id) AS upto, COUNT(*) AS looked
+FROM (SELECT digest_id AS id FROM digest_members WHERE digest_id > %(after)s ORDER BY digest_id LIMIT %(limit)s) AS span
+
 -- name: alert_count
 -- Incidents whose count of alerts is not that of their rows.
 SELECT number AS id, incident_id AS name, incident_key, alert_count AS found, expected FROM (
@@ -113,7 +123,7 @@ SELECT number AS id, MIN(incident_id) AS name, MIN(incident_key) AS incident_key
 FROM incidents WHERE number > %(after)s AND number <= %(upto)s GROUP BY number HAVING COUNT(*) > 1
 
 -- name: card_wanted
--- Open incidents with a channel that have no card.
+-- Open incidents with a channel that have no card; one that a digest holds is there, and waits.
 SELECT number AS id, incident_id AS name, incident_key, 'no card' AS found, channel AS expected FROM incidents
 WHERE number > %(after)s AND number <= %(upto)s AND status <> 'resolved' AND channel <> ''
   AND NOT EXISTS (SELECT 1 FROM slack_messages WHERE slack_messages.incident_id = incidents.incident_id)
@@ -180,15 +190,35 @@ SELECT message_id AS id, COALESCE(slack_messages.incident_id, message_id) AS nam
 FROM slack_messages LEFT JOIN incidents ON incidents.incident_id = slack_messages.incident_id
 WHERE message_id > %(after)s AND message_id <= %(upto)s AND shown_version > wanted_version
 
+-- name: card_held
+-- Cards that wait for ever: for a digest that ended or is not there, or for none at all.
+SELECT slack_messages.message_id AS id, slack_messages.incident_id AS name, COALESCE(incident_key, '') AS incident_key,
+    CASE
+        WHEN held_by IS NULL THEN 'waiting for nothing'
+        WHEN digest_id IS NULL THEN CONCAT('held by digest ', held_by, ', which is not there')
+        ELSE CONCAT('held by digest ', held_by, ', which is over')
+    END AS found,
+    'a card that is posted' AS expected
+FROM slack_messages
+LEFT JOIN incidents ON incidents.incident_id = slack_messages.incident_id
+LEFT JOIN digests ON digests.digest_id = slack_messages.held_by
+WHERE slack_messages.message_id > %(after)s AND slack_messages.message_id <= %(upto)s
+  AND slack_messages.incident_id IS NOT NULL
+  AND (
+    (held_by IS NULL AND due_at >= '9000-01-01' AND behind = 1)
+    OR (held_by IS NOT NULL AND digest_id IS NULL)
+    OR ended_at < UTC_TIMESTAMP(6) - INTERVAL %(minutes)s MINUTE
+  )
+
 -- name: behind
 -- Messages that have been behind for long: nobody works on them, or they fail again and again. How long is not kept;
--- what is wanted changes with an event or, where only values change, with an alert.
+-- what is wanted changes with an event or, where only values change, with an alert. Those that a digest holds may wait.
 SELECT message_id AS id, COALESCE(slack_messages.incident_id, message_id) AS name,
     COALESCE(incident_key, '') AS incident_key,
     CONCAT('version ', shown_version, CASE WHEN last_error = '' THEN '' ELSE CONCAT(', ', last_error) END) AS found,
     CONCAT('version ', wanted_version) AS expected
 FROM slack_messages LEFT JOIN incidents ON incidents.incident_id = slack_messages.incident_id
-WHERE message_id > %(after)s AND message_id <= %(upto)s AND behind = 1
+WHERE message_id > %(after)s AND message_id <= %(upto)s AND behind = 1 AND held_by IS NULL
   AND slack_messages.created_at < UTC_TIMESTAMP(6) - INTERVAL %(minutes)s MINUTE
   AND COALESCE(last_change_at, slack_messages.created_at) < UTC_TIMESTAMP(6) - INTERVAL %(minutes)s MINUTE
   AND (
@@ -245,6 +275,27 @@ SELECT trigger_name AS name FROM information_schema.triggers WHERE trigger_schem
 SELECT DISTINCT index_name AS name FROM information_schema.statistics
 WHERE table_schema = DATABASE() AND non_unique = 0
 
+-- name: digest_message
+-- Digests whose message is not there.
+SELECT digests.digest_id AS id, digests.digest_id AS name, '' AS incident_key, 'none' AS found,
+    digests.message_id AS expected
+FROM digests LEFT JOIN slack_messages ON slack_messages.message_id = digests.message_id
+WHERE digests.digest_id > %(after)s AND digests.digest_id <= %(upto)s AND slack_messages.message_id IS NULL
+
+-- name: member_digest
+-- Members whose digest is not there.
+SELECT digest_members.digest_id AS id, incident_id AS name, '' AS incident_key, 'none' AS found,
+    CONCAT('digest ', digest_members.digest_id) AS expected
+FROM digest_members LEFT JOIN digests ON digests.digest_id = digest_members.digest_id
+WHERE digest_members.digest_id > %(after)s AND digest_members.digest_id <= %(upto)s AND digests.digest_id IS NULL
+
+-- name: member_incident
+-- Members of digests whose incident is not there.
+SELECT digest_id AS id, digest_members.incident_id AS name, '' AS incident_key, 'none' AS found,
+    CONCAT('the incident, in digest ', digest_id) AS expected
+FROM digest_members LEFT JOIN incidents ON incidents.incident_id = digest_members.incident_id
+WHERE digest_id > %(after)s AND digest_id <= %(upto)s AND incidents.incident_id IS NULL
+
 -- name: repair_alert_count
 -- The count of alerts is that of the rows.
 UPDATE incidents SET alert_count = (
@@ -278,6 +329,10 @@ WHERE number = %(id)s
 -- name: repair_shown_version
 -- What shows a version nobody wanted is shown again.
 UPDATE slack_messages SET shown_version = wanted_version - 1 WHERE message_id = %(id)s AND wanted_version > 0
+
+-- name: repair_card_held
+-- The card waits for nothing any more.
+UPDATE slack_messages SET held_by = NULL, due_at = UTC_TIMESTAMP(6) WHERE message_id = %(id)s
 
 -- name: tell_now
 -- The card of an incident that was repaired waits from now on.

@@ -73,6 +73,11 @@ SELECT incident_key FROM incidents
 WHERE status IN ('active', 'acknowledged') AND last_seen_at <= %(until)s AND stale_since IS NULL
 LIMIT %(limit)s
 
+-- name: quiet
+-- Open incidents of a source that were not heard of since then, stale or not.
+SELECT incident_id FROM incidents
+WHERE status IN ('active', 'acknowledged') AND last_seen_at <= %(until)s AND source = %(source)s
+
 -- name: by_ids
 -- The incidents with these ids.
 SELECT * FROM incidents WHERE incident_id IN %(ids)s

@@ -69,3 +69,31 @@ DELETE FROM incident_timeline WHERE incident_id IN %(ids)s
 UPDATE incidents JOIN ({rows}) AS new ON new.number = incidents.number
 SET incidents.timeline_removed = incidents.timeline_removed + new.removed,
     incidents.chain_removed = incidents.chain_length, incidents.chain_base = incidents.chain_head
+
+-- name: digests
+-- Digests in the order of their numbers, and whether anything still needs them.
+SELECT digest_id,
+    ended_at IS NULL OR ended_at >= %(before)s
+    OR EXISTS (SELECT 1 FROM slack_messages WHERE slack_messages.held_by = digests.digest_id)
+    OR EXISTS (
+        SELECT 1 FROM digest_members JOIN incidents ON incidents.incident_id = digest_members.incident_id
+        WHERE digest_members.digest_id = digests.digest_id
+          AND (incidents.status <> 'resolved' OR incidents.resolved_time >= %(before)s)
+    ) AS is_needed
+FROM digests WHERE digest_id > %(after)s ORDER BY digest_id LIMIT %(limit)s
+
+-- name: members
+-- The first members of a digest.
+SELECT incident_id FROM digest_members WHERE digest_id = %(digest_id)s ORDER BY incident_id LIMIT %(limit)s
+
+-- name: count_members
+-- How many members these digests have.
+SELECT COUNT(*) AS n FROM digest_members WHERE digest_id IN %(ids)s
+
+-- name: remove_members
+-- These members of a digest.
+DELETE FROM digest_members WHERE digest_id = %(digest_id)s AND incident_id IN %(ids)s
+
+-- name: remove_digests
+-- Digests whose members are gone. Their messages stay: they hang in Slack.
+DELETE FROM digests WHERE digest_id IN %(ids)s

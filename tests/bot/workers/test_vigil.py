@@ -13,6 +13,7 @@ from db.model.delivery import Packed, unpack
 from db.model.finding import read_finding
 from db.model.heartbeat import Heartbeat
 from db.model.incident import Severity
+from db.model.masks import Mask, Masks
 from db.model.patterns import Pattern
 from db.model.policy import Policy
 from db.model.sections import Matcher
@@ -94,6 +95,29 @@ def test_the_finding_is_a_delivery_that_can_be_read_again(database: Database) ->
     assert row["content_type"] == "application/vnd.observer.finding+json"
     (alert,) = read_finding(unpack(Packed(row["body_encoding"], row["body"]))).alerts
     assert (alert.alertname, alert.labels["heartbeat"]) == ("Heartbeat Watchdog of prod stopped", "Watchdog")
+
+
+def test_masks_for_storage_hold_for_what_is_found(database: Database) -> None:
+    """The heartbeat was heard before there was the rule, so the record has its label as it came."""
+    alert = watchdog()
+    secret = replace(alert, labels={**alert.labels, "token": "hunter2"})
+    deliver(database, secret, policy=WATCHED)
+    assert ask(database, "SELECT 1 FROM heartbeats WHERE labels LIKE '%%hunter2%%'")
+    silent_for(database, 11)
+    masks = Masks(storage=(Mask("hunter[0-9]"),))
+    clock = Clock(database, replace(WATCHED, masks=masks))
+    clock.watch(700)
+    (row,) = ask(database, "SELECT body, body_encoding, masked FROM deliveries WHERE source = 'observer'")
+    body = unpack(Packed(row["body_encoding"], row["body"]))
+    assert row["masked"] == 1
+    assert b"hunter2" not in body
+    (alert,) = read_finding(body).alerts
+    assert alert.labels["token"] == "***"
+    kept = "SELECT labels, raw_payload FROM grafana_alerts UNION ALL SELECT labels, '' FROM incident_instances"
+    assert "hunter2" not in str(ask(database, kept))
+    deliver(database, secret, policy=WATCHED)
+    clock.watch(0)
+    assert incidents(database) == [STOPPED | {"status": "resolved"}], "its end is masked the same way"
 
 
 def test_however_many_replicas_look_and_whatever_their_clocks_say_it_is_found_once(database: Database) -> None:

@@ -124,6 +124,21 @@ def test_what_the_record_knows_is_not_missed(known: Instance, missed: bool) -> N
     assert bool(look(live(), now=400, known=[known]).missed) is missed
 
 
+# -- what is alive
+
+
+def test_incidents_of_which_the_list_has_something_are_alive() -> None:
+    first, second, other = (IncidentId(f"INC-2026112008000{n}-{key_of()}") for n in range(3))
+    firing = [
+        instance("f1", incident_id=first), instance("f2", incident_id=first), instance("f3", incident_id=second),
+        instance("f4", incident_id=other, origin=OTHER),
+    ]  # fmt: skip
+    found = look(live("f1", standing=Standing.SUPPRESSED), live("f4"), now=1_000, firing=firing)
+    assert found.alive == {first}, "a silenced one fires; what another server sent is not of this list"
+    assert look(live("f1"), now=1_000, firing=firing, complete=False).alive == {first}
+    assert look(now=1_000, firing=firing).alive == set()
+
+
 # -- what is over
 
 

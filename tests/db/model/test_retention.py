@@ -38,6 +38,8 @@ def test_a_delivery_goes_when_both_its_alerts_and_its_bytes_may() -> None:
         Part.ALERTS: at(-30 * DAY),
         Part.DELIVERIES: at(-90 * DAY),
         Part.BODIES: at(-90 * DAY),
+        Part.DIGESTS: at(-30 * DAY),
     }
-    assert list(both.limits(at(0))) == [Part.ALERTS, Part.DELIVERIES, Part.BODIES], "in the order in which they go"
-    assert set(Retention(alerts=timedelta(days=30)).limits(at(0))) == {Part.ALERTS}
+    order = [Part.ALERTS, Part.DELIVERIES, Part.BODIES, Part.DIGESTS]
+    assert list(both.limits(at(0))) == order, "in the order in which they go"
+    assert set(Retention(alerts=timedelta(days=30)).limits(at(0))) == {Part.ALERTS, Part.DIGESTS}

@@ -18,12 +18,13 @@ import pytest
 
 from db.database import Database, Transaction
 from db.migrate import migrate
-from db.model.identity import person
+from db.model import stale
+from db.model.identity import IncidentId, person
 from db.model.lifecycle import Action, Notes
 from db.model.policy import Policy
 from db.replay.compare import compare
 from db.replay.into import Replay
-from db.transactions import ingest, replaying, respond
+from db.transactions import ingest, replaying, respond, vigil
 from db.transactions.replaying import Busy, NotEmpty, Progress
 from receiver.sources.stored import read_stored
 from tests import bodies
@@ -81,6 +82,24 @@ def test_a_replay_gives_the_same_incidents(database: Database, new: Database, se
     assert same(database, new) > 30
     assert progress.told["actions"] == clicks
     assert progress.told["unreadable"] == len(ask(database, "SELECT 1 FROM deliveries WHERE outcome IS NULL"))
+
+
+def test_what_a_list_kept_from_becoming_stale_is_not_stale_in_a_replay(database: Database, new: Database) -> None:
+    """Both are silent for days; a list had the first, before it was stale and after."""
+    hour = 3_600.0
+    webhook(database, 0, bodies.alert(rule="rule_1"), bodies.alert(rule="rule_2"))
+    names = [
+        IncidentId(row["incident_id"]) for row in ask(database, "SELECT incident_id FROM incidents ORDER BY number")
+    ]
+    vigil.heard_of(database, names[:1], stale.OBSERVER, at(20 * hour))
+    assert vigil.mark_stale(database, POLICY, at(26 * hour)) == 1
+    assert vigil.mark_stale(database, POLICY, at(50 * hour)) == 1
+    vigil.heard_of(database, names[:1], stale.OBSERVER, at(51 * hour))
+    webhook(database, 52 * hour, bodies.alert(rule="rule_3"))
+    replay(database, new)
+    assert same(database, new) == 3
+    found = ask(new, "SELECT stale_since IS NULL AS heard FROM incidents ORDER BY number")
+    assert [row["heard"] for row in found] == [1, 0, 1]
 
 
 def test_what_people_did_stands_where_the_timeline_has_it_not_where_clocks_say(

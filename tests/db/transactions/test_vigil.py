@@ -234,6 +234,29 @@ def test_many_silent_incidents_are_marked_in_small_steps(database: Database) -> 
     check_record(database)
 
 
+def test_only_what_would_become_stale_is_asked_after(database: Database) -> None:
+    deliver(database, an_alert("f1", service="a"))
+    deliver(database, an_alert("f2", service="b"), now=20 * HOUR)
+    names = [IncidentId(f"INC-20261120080000-{key_of(service='a')}")]
+    names += [IncidentId(f"INC-20261121040000-{key_of(service='b')}")]
+    assert vigil.quiet(database, POLICY, "grafana", at(12 * HOUR)) == set()
+    assert vigil.quiet(database, POLICY, "grafana", at(13 * HOUR)) == set(names[:1])
+    assert vigil.quiet(database, POLICY, "alertmanager", at(13 * HOUR)) == set()
+    vigil.mark_stale(database, POLICY, at(26 * HOUR))
+    assert vigil.quiet(database, POLICY, "grafana", at(33 * HOUR)) == set(names), "also what is stale already"
+    respond.change_status(database, names[1], Action.RESOLVE, person("U001"), at(33 * HOUR), policy=POLICY)
+    assert vigil.quiet(database, POLICY, "grafana", at(33 * HOUR)) == set(names[:1])
+    off = replace(POLICY, stale_after=timedelta(0))
+    assert vigil.quiet(database, off, "grafana", at(33 * HOUR)) == set()
+
+
+def test_only_the_one_that_is_meant_is_marked(database: Database) -> None:
+    deliver(database, an_alert("f1", service="a"), an_alert("f2", service="b"))
+    names = [IncidentId(f"INC-20261120080000-{key_of(service=name)}") for name in "ab"]
+    assert vigil.mark_stale(database, POLICY, at(26 * HOUR), only=names[1]) == 1
+    assert [incident(database, name).stale_since is None for name in names] == [True, False]
+
+
 def test_what_a_reconciled_source_still_lists_is_heard_of(database: Database) -> None:
     deliver(database, an_alert("f1", service="a"), an_alert("f2", service="b"))
     names = [IncidentId(f"INC-20261120080000-{key_of(service=name)}") for name in "ab"]

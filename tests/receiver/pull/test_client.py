@@ -54,6 +54,7 @@ def test_a_list_is_masked_as_the_webhooks_bodies_are(grafana: Grafana) -> None:
     (answer,) = Client(settings(grafana.url), masks).read(timedelta(0))
     assert isinstance(answer, Answer)
     (live,) = answer.page.alerts
+    assert answer.masked
     assert live.alert.labels["namespace"] == "***"
     assert "payments" not in repr(live)
 
