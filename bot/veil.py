@@ -41,6 +41,8 @@ class Veil:
             ),
             first_values=shown(incident.first_values),
             last_values=shown(incident.last_values),
+            blind_on=shown(incident.blind_on),
+            rules=tuple(shown(name) for name in incident.rules),
             links=Links(
                 shown(links.source), shown(links.dashboard), shown(links.panel), shown(links.runbook),
                 shown(links.silence),

@@ -66,7 +66,16 @@ TRIGGERS = (
     "trg_update_alert_count_on_delete",
 )
 
-UNIQUE_KEYS = ("uq_request_id", "uq_number", "uq_open_key", "uq_post_key", "uq_message_incident")
+UNIQUE_KEYS = (
+    "uq_request_id",
+    "uq_signature",
+    "uq_number",
+    "uq_open_key",
+    "uq_chain",
+    "uq_post_key",
+    "uq_message_incident",
+    "uq_digest_open",
+)
 
 
 @dataclass(frozen=True, slots=True)

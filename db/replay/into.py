@@ -17,7 +17,7 @@ from db.model.lifecycle import Already, Changed
 from db.model.past import Done, Mark, Schedule
 from db.model.policy import Policy
 from db.replay.reading import Again, ReadStored, read_again
-from db.transactions import ingest, past, replaying, respond, vigil
+from db.transactions import ingest, past, reconcile, replaying, respond, vigil
 from db.transactions.ingest import Arrival
 from db.transactions.replaying import Progress
 
@@ -72,6 +72,7 @@ class Replay:
             self._report(self._progress, total)
         for done in schedule.rest():
             self._do(done)
+        reconcile.hear(self._new, reconcile.heard(self._old))  # also of senders whose bodies are removed
         self._settle()
         self._renumber()
         self._progress.finished = True

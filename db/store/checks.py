@@ -80,6 +80,11 @@ def triggers(tx: Transaction) -> set[str]:
     return {row["name"] for row in tx.rows(query("checks", "triggers"))}
 
 
+def may_see_triggers(tx: Transaction) -> bool:
+    """Whether the account has the right without which the server hides triggers."""
+    return tx.row(query("checks", "may_see_triggers")) is not None
+
+
 def unique_keys(tx: Transaction) -> set[str]:
     """The unique keys that are there."""
     return {row["name"] for row in tx.rows(query("checks", "unique_keys"))}

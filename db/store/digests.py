@@ -119,13 +119,9 @@ def release_ended(tx: Transaction) -> int:
     ended = sorted(set(holders) - {int(row["digest_id"]) for row in still_on})
     if not ended:
         return 0
-    free = tx.rows(query("digests", "free"), {"ids": ended})
-    status = {int(row["message_id"]): row["status"] for row in free}
-    if not status:
-        return 0
-    mine = _ids(tx.rows(query("digests", "lock_held"), {"ids": list(status)}))
-    over = [number for number in mine if status[number] == Status.RESOLVED]
-    waiting = [number for number in mine if status[number] != Status.RESOLVED]
+    mine = _ids(tx.rows(query("digests", "lock_held"), {"ids": ended}))
+    over = _ids(tx.rows(query("digests", "of_closed"), {"ids": mine})) if mine else []
+    waiting = sorted(set(mine) - set(over))
     if waiting:
         tx.execute(query("digests", "release"), {"ids": waiting, "due_at": _AT_ONCE})
     if over:

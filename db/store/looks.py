@@ -50,6 +50,11 @@ def senders(tx: Transaction, source: str) -> list[tuple[str, str]]:
     return [(row["origin"], row["receiver"]) for row in tx.rows(query("looks", "senders"), {"source": source})]
 
 
+def all_senders(tx: Transaction) -> list[tuple[str, str, str]]:
+    """Who ever sent webhooks: source, origin and receiver."""
+    return [(row["source"], row["origin"], row["receiver"]) for row in tx.rows(query("looks", "all_senders"))]
+
+
 def add_senders(tx: Transaction, found: Iterable[tuple[str, str, str]]) -> None:
     """Keep who sends webhooks: source, origin and receiver."""
     rows = [{"source": source, "origin": origin, "receiver": cut(receiver, 255)} for source, origin, receiver in found]

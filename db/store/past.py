@@ -190,6 +190,6 @@ def tell_now(tx: Transaction, ids: Sequence[int]) -> None:
 
 def adopt(tx: Transaction, message_id: int, card: Mapping[str, Any], *, is_behind: bool) -> None:
     """A card hangs in Slack already; whether what it shows there is to be made new."""
-    names = ("post_key", "channel", "channel_id", "ts", "posting_since")
+    names = ("post_key", "channel", "channel_id", "ts", "posting_since", "content")
     values = {name: card[name] for name in names} | {"message_id": message_id, "is_behind": int(is_behind)}
     tx.execute(query("past", "adopt"), values)

@@ -93,13 +93,14 @@ def repair(
         return False
 
 
-def schema_gaps(database: Database) -> list[str]:
-    """Which triggers and unique keys, on which promises rest, are missing."""
+def schema_gaps(database: Database) -> tuple[list[str], bool]:
+    """Which triggers and unique keys, on which promises rest, are missing; and whether the account can see triggers."""
 
-    def work(tx: Transaction) -> list[str]:
+    def work(tx: Transaction) -> tuple[list[str], bool]:
         there, unique = checks.triggers(tx), checks.unique_keys(tx)
-        gaps = [f"trigger {name} is missing" for name in TRIGGERS if name not in there]
-        return gaps + [f"unique key {name} is missing" for name in UNIQUE_KEYS if name not in unique]
+        sees = bool(there) or checks.may_see_triggers(tx)
+        gaps = [f"trigger {name} is missing" for name in TRIGGERS if sees and name not in there]
+        return gaps + [f"unique key {name} is missing" for name in UNIQUE_KEYS if name not in unique], sees
 
     return database.transact(work, idempotent=True)
 

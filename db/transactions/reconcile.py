@@ -103,6 +103,11 @@ def hear(database: Database, senders: Sequence[Sender]) -> None:
     database.transact(lambda tx: looks.add_senders(tx, senders), idempotent=True)
 
 
+def heard(database: Database) -> Sequence[Sender]:
+    """Who ever sent webhooks."""
+    return database.transact(looks.all_senders, idempotent=True)
+
+
 def state(database: Database, source: str) -> LookState:
     """How the looks at a source stand."""
 

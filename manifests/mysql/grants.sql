@@ -13,7 +13,7 @@ GRANT INSERT, UPDATE ON `observer`.`incident_instances` TO 'observer'@'%';
 GRANT INSERT ON `observer`.`incident_timeline` TO 'observer'@'%';
 GRANT INSERT ON `observer`.`audit_checkpoints` TO 'observer'@'%';
 GRANT INSERT, UPDATE ON `observer`.`slack_messages` TO 'observer'@'%';
-GRANT INSERT, UPDATE ON `observer`.`slack_facts` TO 'observer'@'%';
+GRANT INSERT, UPDATE, DELETE ON `observer`.`slack_facts` TO 'observer'@'%';  -- which channels refuse us just now
 GRANT INSERT, UPDATE ON `observer`.`alert_senders` TO 'observer'@'%';
 GRANT INSERT, UPDATE ON `observer`.`source_looks` TO 'observer'@'%';
 GRANT INSERT, UPDATE, DELETE ON `observer`.`blind_rules` TO 'observer'@'%';  -- what cannot be observed just now

@@ -6,16 +6,20 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pymysql
 import pytest
 
 from db.errors import SchemaError
+from db.housekeeping import Housekeeper
 from db.migrate import migrate, schema_state
+from db.model.retention import Retention
 from db.server.private import PrivateServer
+from db.transactions import telling
 from db.transactions.audit import verify, write_checkpoint
+from db.transactions.checking import schema_gaps
 from tests.bodies import alert, grafana
 from tests.conftest import open_database
 from tests.servers.database import CHECKOUT, DbUrl, TestServer
@@ -23,6 +27,7 @@ from tests.servers.observer import Observer, rows, send
 from tests.servers.slack import SandboxSlack, wait_until
 
 SQL = CHECKOUT / "manifests" / "mysql"
+NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 DENIED = (1142, 1143)  # of a table, of a column
 
 
@@ -192,6 +197,84 @@ def test_the_program_says_who_has_to_migrate_when_it_may_not(own_server: Private
         assert migrate(again).problem == "", "what was there already is passed over"
     finally:
         again.close()
+
+
+def test_a_channel_that_refused_the_application_is_in_order_again_afterwards(accounts: Accounts) -> None:
+    database = open_database(accounts.application)
+    try:
+        telling.refused(database, "#grants", "is_archived", NOW)
+        assert "#grants" in telling.broken_channels(database, NOW)
+        telling.works(database, "#grants", "C0GRANTS", NOW)
+        assert "#grants" not in telling.broken_channels(database, NOW)
+    finally:
+        database.close()
+
+
+def test_the_keeper_carries_retention_out(accounts: Accounts) -> None:
+    url = accounts.keeper
+    before = int(rows(url, "SELECT COUNT(*) AS n FROM incident_timeline")[0]["n"])
+    assert before > 0, "the program has worked on this database"
+    database = open_database(url)
+    age = timedelta(days=1)
+    keeper = Housekeeper(
+        database, Retention(bodies=age, alerts=age, timelines=age), lambda: datetime.now(UTC) + timedelta(days=30)
+    )
+    try:
+        assert keeper.begin(at_once=True)
+        while keeper.step():
+            pass
+        assert verify(database).is_good
+    finally:
+        database.close()
+    assert keeper.refused == set()
+    assert rows(url, "SELECT event_id FROM incident_timeline") == []
+    assert rows(url, "SELECT alert_id FROM grafana_alerts") == []
+
+
+def test_an_account_that_sees_no_triggers_does_not_miss_them(accounts: Accounts) -> None:
+    """MySQL hides triggers from who may not change them; that says nothing of the record."""
+    for url in (accounts.application, accounts.keeper, accounts.reader):
+        database = open_database(url)
+        try:
+            assert schema_gaps(database)[0] == []
+        finally:
+            database.close()
+    database = open_database(accounts.migrator)
+    try:
+        assert schema_gaps(database) == ([], True)
+    finally:
+        database.close()
+
+
+def _needed(text: str) -> set[tuple[str, str]]:
+    """Which rights on which tables a statement of ours needs, beside reading."""
+    text = re.sub(r"--.*", "", text)
+    need = {(table, "INSERT") for table in re.findall(r"\bINSERT INTO (\w+)", text)}
+    if "ON DUPLICATE KEY UPDATE" in text:
+        need |= {(table, "UPDATE") for table, _ in need}
+    elif found := re.search(r"^\s*UPDATE\s+(\w+)", text):
+        need.add((found[1], "UPDATE"))
+    need |= {(table, "DELETE") for table in re.findall(r"\bDELETE FROM (\w+)", text)}
+    if "FOR UPDATE" in text:
+        need |= {(table, "UPDATE") for table in re.findall(r"\bFROM (\w+)", text)}
+    return need
+
+
+def test_every_statement_of_the_program_has_its_right() -> None:
+    rights: dict[str, set[str]] = {}
+    for given, table in re.findall(
+        r"GRANT (.+) ON `observer`\.`(\w+)` TO 'observer'", (SQL / "grants.sql").read_text()
+    ):
+        rights[table] = set(re.sub(r" \(\w+\)", "", given).split(", "))
+    missing = [
+        (file.stem, statement.split("\n", 1)[0], table, right)
+        for file in sorted((CHECKOUT / "db" / "store" / "sql").glob("*.sql"))
+        if file.stem != "tidy"  # the keeper's
+        for statement in file.read_text("utf-8").split("-- name: ")[1:]
+        for table, right in _needed(statement.split("\n", 1)[1])
+        if right not in rights.get(table, set())
+    ]
+    assert missing == []
 
 
 def test_every_table_of_the_record_has_its_grants_decided(accounts: Accounts) -> None:

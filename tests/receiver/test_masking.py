@@ -111,3 +111,18 @@ def test_what_is_masked_for_slack_is_in_the_record_and_on_no_surface_of_slack(
             assert SECRET not in json.dumps(one)
         assert len(slack.calls("chat.update")) >= 1
     assert SECRET in everything(db_url)
+
+
+def test_a_blind_source_is_masked_for_slack_too(db_url: DbUrl, slack: SandboxSlack, tmp_path: Path) -> None:
+    """The names of its rules and of the data source come from a source like everything else."""
+    blind = alert("DatasourceNoData", rule="rule-1")
+    blind["labels"] |= {"rulename": f"rule {SECRET}1", "datasource_uid": f"ds-{SECRET}2"}
+    with Observer(db_url, slack, policy_file(tmp_path, "slack")) as observer:
+        town = Town(observer, slack, db_url)
+        assert town.post(grafana(alert(rule="rule-1"))).status_code == 200
+        assert town.post(grafana(blind)).status_code == 200
+        slack.wait_for_message(lambda message: "• rule ∗∗∗" in str(message), "the card of the data source")
+        slack.wait_for_message(lambda message: "ds-∗∗∗" in str(message) and "#1" in str(message), "what it cannot see")
+        shown = [slack.command(f"/incident {text}") for text in ("", "1", "2", "resolve 2", "resolve 1", "1")]
+        assert SECRET not in json.dumps([*shown, slack.messages(), slack.ephemerals(), slack.calls()])
+    assert SECRET in everything(db_url)

@@ -270,6 +270,14 @@ SELECT COALESCE(MAX(delivery_id), 0) AS last FROM deliveries
 -- The triggers that are there.
 SELECT trigger_name AS name FROM information_schema.triggers WHERE trigger_schema = DATABASE()
 
+-- name: may_see_triggers
+-- The right without which the triggers are hidden, if the account has it here.
+SELECT 1 AS found FROM information_schema.user_privileges WHERE privilege_type = 'TRIGGER'
+UNION ALL
+SELECT 1 FROM information_schema.schema_privileges
+WHERE privilege_type = 'TRIGGER' AND DATABASE() LIKE table_schema
+LIMIT 1
+
 -- name: unique_keys
 -- The unique keys that are there.
 SELECT DISTINCT index_name AS name FROM information_schema.statistics

@@ -93,16 +93,16 @@ SELECT held_by FROM slack_messages WHERE held_by IS NOT NULL GROUP BY held_by
 -- Those of these digests that are not over.
 SELECT digest_id FROM digests WHERE digest_id IN %(ids)s AND ended_at IS NULL
 
--- name: free
--- Cards that these digests hold, and what became of their incidents.
-SELECT cards.message_id, incidents.status FROM slack_messages AS cards
-JOIN incidents ON incidents.incident_id = cards.incident_id
-WHERE cards.held_by IN %(ids)s
-LIMIT 500
-
 -- name: lock_held
--- Those of these cards that nobody works on.
-SELECT message_id FROM slack_messages WHERE message_id IN %(ids)s AND held_by IS NOT NULL FOR UPDATE SKIP LOCKED
+-- Cards that these digests hold and nobody works on.
+SELECT message_id FROM slack_messages WHERE held_by IN %(ids)s LIMIT 500 FOR UPDATE SKIP LOCKED
+
+-- name: of_closed
+-- Those of these cards whose incidents are over. Asked once the cards are locked: who reopens an incident asks for its
+-- card, so what is not seen here yet asks again afterwards.
+SELECT cards.message_id FROM slack_messages AS cards
+JOIN incidents ON incidents.incident_id = cards.incident_id
+WHERE cards.message_id IN %(ids)s AND incidents.status = 'resolved'
 
 -- name: release
 -- These cards are posted in their turn.

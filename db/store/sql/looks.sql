@@ -39,6 +39,10 @@ WHERE source = %(source)s AND leased_by = %(worker)s
 -- Who ever sent webhooks of a source.
 SELECT origin, receiver FROM alert_senders WHERE source = %(source)s
 
+-- name: all_senders
+-- Who ever sent webhooks.
+SELECT source, origin, receiver FROM alert_senders ORDER BY source, origin, receiver
+
 -- name: add_sender
 -- Somebody sends webhooks.
 INSERT INTO alert_senders (origin, receiver, source, first_heard_at)

@@ -84,7 +84,7 @@ WHERE message_id > %(after)s ORDER BY message_id LIMIT %(limit)s
 
 -- name: cards
 -- The cards of these incidents where Slack has them, or may have them.
-SELECT incident_id, post_key, channel, channel_id, ts, posting_since, behind FROM slack_messages
+SELECT incident_id, post_key, channel, channel_id, ts, posting_since, content, behind FROM slack_messages
 WHERE incident_id IN %(ids)s AND (ts IS NOT NULL OR posting_since IS NOT NULL)
 
 -- name: silence
@@ -99,6 +99,6 @@ UPDATE slack_messages SET due_at = UTC_TIMESTAMP(6) WHERE message_id IN %(ids)s
 -- A card is the message that hangs in Slack already.
 UPDATE slack_messages
 SET post_key = %(post_key)s, channel = %(channel)s, channel_id = %(channel_id)s, ts = %(ts)s,
-    posting_since = %(posting_since)s,
+    posting_since = %(posting_since)s, content = %(content)s,
     shown_version = CASE WHEN %(is_behind)s THEN 0 ELSE wanted_version END
 WHERE message_id = %(message_id)s

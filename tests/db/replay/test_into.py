@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -24,7 +25,7 @@ from db.model.lifecycle import Action, Notes
 from db.model.policy import Policy
 from db.replay.compare import compare
 from db.replay.into import Replay
-from db.transactions import ingest, replaying, respond, vigil
+from db.transactions import ingest, reconcile, replaying, respond, telling, vigil
 from db.transactions.replaying import Busy, NotEmpty, Progress
 from receiver.sources.stored import read_stored
 from tests import bodies
@@ -155,6 +156,28 @@ def test_no_card_is_posted_twice(database: Database, new: Database) -> None:
     ]
     old = ask(database, "SELECT post_key FROM slack_messages ORDER BY message_id")
     assert [row["post_key"] for row in rows] == [row["post_key"] for row in old]
+
+
+def test_a_card_that_had_to_move_still_says_where_it_belongs(database: Database, new: Database) -> None:
+    webhook(database, 0, bodies.alert())
+    message = telling.claim(database, "w1")
+    assert message is not None
+    telling.move(database, message, "w1", "#refuge", {"meant_for": "#incidents", "because": "is_archived"}, "")
+    moved = telling.claim(database, "w1")
+    assert moved is not None
+    telling.shown(database, moved, 1, "C2", "1.2")
+    assert replay(database, new).told["cards taken over"] == 1
+    [card] = ask(new, "SELECT channel, channel_id, ts, content FROM slack_messages")
+    assert (card["channel"], card["channel_id"], card["ts"]) == ("#refuge", "C2", "1.2")
+    assert json.loads(card["content"]) == {"meant_for": "#incidents", "because": "is_archived"}
+
+
+def test_reconciliation_knows_afterwards_who_sends(database: Database, new: Database) -> None:
+    webhook(database, 0, bodies.alert())
+    senders = [("grafana", "grafana https://a.example 1", "observer"), ("alertmanager", "alertmanager b", "team")]
+    reconcile.hear(database, senders)
+    replay(database, new)
+    assert sorted(reconcile.heard(new)) == sorted(senders)
 
 
 def test_a_post_whose_outcome_is_unknown_is_looked_for_first(database: Database, new: Database) -> None:
