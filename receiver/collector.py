@@ -60,7 +60,8 @@ LONGEST_WAIT_SECONDS = 25.0
 class Collector:
     """Takes requests on the event loop and records them in a few threads; `start` it before, `stop` it after use.
 
-    `recorded` is called after a commit, in the thread that made it: there may be something to tell.
+    `recorded` is called after a commit, in the thread that made it, when there is something to tell; mere repeats
+    leave the workers alone.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class Collector:
     def _together(self, arrivals: Sequence[Arrival]) -> list[Answer]:
         if len(arrivals) == 1:
             return [self._alone(arrivals[0])]
-        answers = ingest.record_together(self._database, arrivals, self._policy)
+        answers = ingest.record_together(self._database, arrivals, self._policy, fell_behind=self._recorded)
         self._told(arrivals, answers)
         return answers
 
@@ -203,13 +204,19 @@ class Collector:
 
     def _alone(self, arrival: Arrival) -> Answer:
         delivery = arrival.delivery
-        answer = ingest.record_delivery(self._database, delivery, arrival.reading, self._policy, delivery.received_at)
+        answer = ingest.record_delivery(
+            self._database,
+            delivery,
+            arrival.reading,
+            self._policy,
+            delivery.received_at,
+            fell_behind=self._recorded,
+        )
         self._told([arrival], [answer])
         return answer
 
     def _told(self, arrivals: Sequence[Arrival], answers: Sequence[Answer]) -> None:
-        """Log what was committed, in one line however many requests shared it, and say that it was."""
-        self._recorded()
+        """Log what was committed, in one line however many requests shared it."""
         sources = ",".join(sorted({arrival.reading.source for arrival in arrivals}))
         credentials = ",".join(sorted({arrival.delivery.credential for arrival in arrivals}))
         told = {"source": sources, "credential": credentials}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,19 +25,32 @@ _SHARED_BYTES = 512 * 1024
 """The largest body that shares a transaction with others."""
 
 
+def _nobody() -> None:
+    """Nobody is to be told."""
+
+
 def record_delivery(
-    database: Database, delivery: Delivery, reading: Reading, policy: Policy, now: datetime
+    database: Database,
+    delivery: Delivery,
+    reading: Reading,
+    policy: Policy,
+    now: datetime,
+    *,
+    fell_behind: Callable[[], None] = _nobody,
 ) -> dict[str, object]:
     """Record a request that could be read, and everything that follows from it; the answer, as JSON.
 
     Safe to repeat: a request id that is recorded already changes nothing and gives the same answer again. Raises the
-    errors of `db.errors`, `Replayed` for a signature that is recorded already; then nothing is recorded.
+    errors of `db.errors`, `Replayed` for a signature that is recorded already; then nothing is recorded. `fell_behind`
+    is called after the commit when Slack does not show yet what was recorded.
     """
+    behind = False
     packed = pack(delivery.body)  # outside of the transaction, which holds locks
     ordered = grouping.sort(reading, policy)
     contents = _contents((*ordered.keyed, *ordered.by_rule, *ordered.blind))
 
     def work(tx: Transaction) -> dict[str, object]:
+        nonlocal behind
         rules = {keyed.alert.rule_uid for keyed in (*ordered.blind, *ordered.by_rule)}
         everything = (*ordered.keyed, *ordered.by_rule, *ordered.blind)
         # What a rule's sight may change is read before anything is locked, so that all locks are taken in one order.
@@ -64,6 +77,7 @@ def record_delivery(
             found_by=reading.found_by,
         )
         outcome = _outcome(decided, reading, ordered).as_json()
+        behind = behind or bool(ordered.tests) or _is_seen(decided)
         try:
             row = deliveries.Row(delivery, packed, reading.truncated, _problem(reading.rejected), outcome)
             delivery_id = deliveries.insert(tx, row)
@@ -78,7 +92,10 @@ def record_delivery(
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
         return {"delivery": delivery_id, **outcome}
 
-    return database.transact(work, idempotent=True)
+    answer = database.transact(work, idempotent=True)
+    if behind:
+        fell_behind()
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +115,19 @@ class Arrival:
 
 
 def record_together(
-    database: Database, arrivals: Sequence[Arrival], policy: Policy, *, patience_seconds: float | None = None
+    database: Database,
+    arrivals: Sequence[Arrival],
+    policy: Policy,
+    *,
+    patience_seconds: float | None = None,
+    fell_behind: Callable[[], None] = _nobody,
 ) -> list[dict[str, object]]:
     """Record several requests in one transaction, in their order; their answers, as `record_delivery` gives them.
 
     All of them `can_share`. What one does is what the next is decided on, so the record is the same as if each had a
     transaction of its own; only locks, round trips and the commit are shared. Raises the errors of `db.errors`, and
-    then none of them is recorded; also `Duplicate` when one of the request ids is recorded already.
+    then none of them is recorded; also `Duplicate` when one of the request ids is recorded already. `fell_behind` is
+    called after the commit when Slack does not show yet what was recorded.
     """
     packed = [pack(arrival.delivery.body) for arrival in arrivals]
     ordered = [grouping.sort(arrival.reading, policy) for arrival in arrivals]
@@ -113,9 +136,10 @@ def record_together(
     contents = _contents(everything)
     until = max(arrival.delivery.received_at for arrival in arrivals) - policy.blind.settle
     runs = 0
+    behind = False
 
     def work(tx: Transaction) -> list[dict[str, object]]:
-        nonlocal runs
+        nonlocal runs, behind
         runs += 1
         if runs > 1:  # perhaps a COMMIT whose answer was lost
             kept = [deliveries.by_request(tx, arrival.delivery.request_id) for arrival in arrivals]
@@ -138,6 +162,7 @@ def record_together(
             )
             known = grouping.after(known, decided)
             plans.append(decided)
+        behind = behind or any(map(_is_seen, plans))  # of an attempt whose COMMIT was perhaps only not answered, too
         outcomes = [
             _outcome(decided, arrival.reading, one).as_json()
             for decided, arrival, one in zip(plans, arrivals, ordered, strict=True)
@@ -164,7 +189,10 @@ def record_together(
         heartbeats.heard(tx, beats, arrivals[-1].delivery.received_at)
         return [{"delivery": number, **outcome} for number, outcome in zip(numbers, outcomes, strict=True)]
 
-    return database.transact(work, idempotent=True, patience_seconds=patience_seconds, together=True)
+    answers = database.transact(work, idempotent=True, patience_seconds=patience_seconds, together=True)
+    if behind:
+        fell_behind()
+    return answers
 
 
 def record_unreadable(database: Database, delivery: Delivery, problem: Rejected) -> int:
@@ -302,6 +330,11 @@ def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
     told = [one for one in (*decided.opened, *decided.changed) if one.is_open or one.incident_id in resolved]
     messages.want_cards(tx, told, now)
     messages.refresh_cards(tx, [one for one in decided.changed if one not in told])
+
+
+def _is_seen(decided: Plan) -> bool:
+    """Whether a message has to show something new of it; what is only heard of again changes nothing to see."""
+    return bool(decided.opened or decided.changed)
 
 
 def _tell_tests(

@@ -113,3 +113,21 @@ def test_one_whose_sender_went_away_is_recorded_with_the_others(database: Databa
     asyncio.run(come())
     collector.stop()
     assert rows(db_url, "SELECT COUNT(*) AS n FROM grafana_alerts") == [{"n": 3}]
+
+
+def test_a_mere_repeat_wakes_nobody(database: Database) -> None:
+    told: list[None] = []
+    collector = Collector(database, POLICY, recorded=lambda: told.append(None))
+    collector.start()
+
+    async def come(times: int) -> None:
+        await asyncio.gather(*[collector.record(arrival("pod-1")) for _ in range(times)])
+
+    try:
+        asyncio.run(come(1))
+        assert len(told) == 1
+        asyncio.run(come(1))
+        asyncio.run(come(5))
+        assert len(told) == 1
+    finally:
+        collector.stop()
