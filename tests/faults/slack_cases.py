@@ -76,7 +76,7 @@ def answer_drips(stage: Stage) -> None:
     "Two cards for some minutes; the second look removes the one that the record does not know.",
 )
 def post_comes_late(stage: Stage) -> None:
-    stage.slack.fault("chat.postMessage", "stall", seconds=9, times=1)
+    stage.slack.fault("chat.postMessage", "stall", seconds=16, times=1)
     with stage.observer():
         assert stage.alert() == 200
         stage.settle()  # posted again, because the history does not show it
@@ -141,14 +141,15 @@ def limited_for_five_minutes(stage: Stage) -> None:
             severity = "critical" if number == 3 else "warning"
             assert stage.alert(f"rule-{number}", labels={"severity": severity}) == 200
         stage.wait(lambda: len(stage.slack.calls("chat.postMessage")) > 0, "the first call")
-        time.sleep(0.5)
         for _ in range(10):
+            stage.rest()
             before = len(stage.slack.calls("chat.postMessage"))
             stage.travel(28)
             time.sleep(0.3)
             assert len(stage.slack.calls("chat.postMessage")) == before, "called before Retry-After was over"
             stage.travel(3)
             stage.wait(lambda b=before: len(stage.slack.calls("chat.postMessage")) == b + 1, "one more try")  # type: ignore[misc]
+        stage.rest()
         stage.slack.heal()
         stage.travel(31)
         stage.wait(lambda: stage.cards() != [], "the first card")  # no time passes before it is there

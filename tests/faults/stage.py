@@ -223,6 +223,11 @@ class Stage:
             )[0]["since"]
             rows(self.url, "UPDATE slack_facts SET value = %s WHERE name = %s", json.dumps(said), fact["name"])
 
+    def rest(self) -> None:
+        """Wait until no worker has a message in hand: what came of the last call is in the record."""
+        claimed = "SELECT COUNT(*) AS n FROM slack_messages WHERE claimed_by IS NOT NULL"
+        self.wait(lambda: rows(self.url, claimed)[0]["n"] == 0, "the workers to rest")
+
     def shown(self) -> bool:
         """Whether Slack shows all that the record wants shown."""
         return bool(rows(self.url, BEHIND) == [{"n": 0}])

@@ -139,18 +139,16 @@ def test_what_a_webhook_brought_ends_by_the_list_of_the_server_that_sent_it(
     observer = line.enter_context(Observer(db_url, slack, settings(tmp_path, sender, learns=True)))
     proxy._target = ("127.0.0.1", observer.port)
     line.enter_context(proxy)
-    sender.fire("pod-a", "pod-b")
-    wait_until(lambda: incidents(db_url) == [("active", 2, 2)], "the webhooks")
-    origins = {row["origin"] for row in rows(db_url, "SELECT origin FROM incident_instances")}
-    assert len(origins) == 1
-    assert origins != {f"alertmanager|{sender.url}|"}
+    # One alert only: of two the first webhook may bring one, and the list the other before the second webhook does.
+    sender.fire("pod-a")
+    wait_until(lambda: incidents(db_url) == [("active", 1, 1)], "the webhook")
+    (origin,) = (row["origin"] for row in rows(db_url, "SELECT origin FROM incident_instances"))
+    assert origin != f"alertmanager|{sender.url}|"
     looks_go_by(db_url, 2)
     proxy.cut()
     sender.end("pod-a")
-    wait_until(lambda: incidents(db_url) == [("active", 1, 2)], "the end whose webhook was lost")
-    sender.end("pod-b")
-    wait_until(lambda: incidents(db_url) == [("resolved", 0, 2)], "the end of the other")
-    assert findings(db_url) == 2
+    wait_until(lambda: incidents(db_url) == [("resolved", 0, 1)], "the end whose webhook was lost")
+    assert findings(db_url) == 1
     assert timeline(db_url)[-1] == ("resolved", *BY_RECONCILIATION)
 
 
