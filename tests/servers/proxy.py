@@ -44,7 +44,8 @@ class Proxy:
 
     def cut(self) -> None:
         """End all connections, and end new ones at once."""
-        self._is_cut = True
+        with self._lock:
+            self._is_cut = True
         self._close_all()
 
     def mend(self) -> None:
@@ -74,7 +75,12 @@ class Proxy:
         for side in (client, server):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
+            was_cut = self._is_cut  # while it was being made
             self._open |= {client, server}
+        if was_cut:
+            self._close(client)
+            self._close(server)
+            return
         threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
         self._pump(server, client, True)
 
