@@ -133,15 +133,14 @@ def _change(
         return 0
     incidents.lock_keys(tx, keys)
     changes = decide(list(incidents.open_of_keys(tx, sorted(set(keys))).values()))
-    for before, after, members, event in changes:
-        instances.write(tx, members)
-        if event is None:
-            continue
-        linked, lines = audit.extended(after, (event,))
-        incidents.update(tx, linked, before.version)  # cannot lose the race of versions: the key's row is locked
-        timeline.append(tx, lines)
+    instances.write(tx, [instance for _, _, members, _ in changes for instance in members])
+    told = [(before.version, after, event) for before, after, _, event in changes if event is not None]
+    linked, lines = audit.sealed([after for _, after, _ in told], [event for _, _, event in told])
+    # Cannot lose the race of versions: the keys' rows are locked.
+    incidents.update_each(tx, [(linked[after.incident_id], was, 0) for was, after, _ in told])
+    timeline.append(tx, lines)
     incidents.touch(tx, [after for _, after, _, event in changes if event is None], {})
-    messages.want_cards(tx, [after for _, after, _, event in changes if event is not None], now)
+    messages.want_cards(tx, [after for _, after, _ in told], now)
     return len(changes)
 
 
