@@ -7,7 +7,6 @@ behind `Show all`. Everything that is cut off here is found there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bot.blocks import parts
 from bot.blocks.identifiers import GROUPS, DigestAction, DigestValue, encode_digest
@@ -30,7 +29,7 @@ from bot.text.markup import Mrkdwn, bold, joined, length, moment, safe
 from bot.text.words import Who, Words
 from db.model.incident import Incident, Severity, Status
 from db.model.lifecycle import Action
-from db.model.storm import EVERYTHING, Digest, DigestKind, Group, Overview
+from db.model.storm import EVERYTHING, Digest, DigestKind, Group, Overview, Page
 
 MEMBERS = 10
 """Incidents that the digest of a group names; a storm names none."""
@@ -250,16 +249,6 @@ def _spoken(shown: Overview, voice: DigestWords) -> Mrkdwn:
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A page of a list: its rows begin at `offset`."""
-
-    digest: Digest
-    group: Group
-    incidents: tuple[Incident, ...]
-    offset: int
-
-
 def group_list(shown: Overview, words: Words, offset: int) -> SlackMessage:
     """A page of a digest's groups, each with a button that lists its incidents."""
     voice, digest = digest_words(words), shown.digest
@@ -278,7 +267,7 @@ def group_list(shown: Overview, words: Words, offset: int) -> SlackMessage:
     return message(safe(title), blocks)
 
 
-def incident_page(listed: Listed, words: Words) -> SlackMessage:
+def incident_page(listed: Page, words: Words) -> SlackMessage:
     """A page of a group's incidents, with what can be done with all of them."""
     voice, digest, group = digest_words(words), listed.digest, listed.group
     title = voice.list_title(_name(group, voice), group.total)

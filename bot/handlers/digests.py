@@ -12,7 +12,6 @@ from bot.blocks import notices
 from bot.blocks.digest import (
     GROUP_ROWS,
     ROWS,
-    Listed,
     bulk_done,
     bulk_under_way,
     digest_gone,
@@ -29,6 +28,7 @@ from bot.text.words import Who
 from db.errors import RecordError
 from db.model.identity import person
 from db.model.lifecycle import Action
+from db.model.storm import Page
 from db.transactions import bulk, storms
 
 _log = logging.getLogger(__name__)
@@ -137,10 +137,10 @@ def _refresh(context: Context, click: DigestClick) -> None:
         context.replace(click.response_url, incident_page(_listed(context, page), context.words))
 
 
-def _listed(context: Context, page: storms.Page) -> Listed:
+def _listed(context: Context, page: Page) -> Page:
     veil = context.veil
     incidents = tuple(veil.incident(incident) for incident in page.incidents)
-    return Listed(veil.digest(page.digest), veil.group(page.group), incidents, page.offset)
+    return Page(veil.digest(page.digest), veil.group(page.group), incidents, page.offset)
 
 
 def _answer(context: Context, action: Action, chosen: bulk.Selection, result: bulk.Result, left: int) -> SlackMessage:

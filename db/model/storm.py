@@ -287,6 +287,16 @@ class Overview:
     running: int  # digests that are on in the whole workspace
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a group's members: the open ones first, then the worst, then the oldest."""
+
+    digest: Digest
+    group: Group
+    incidents: tuple[Incident, ...]
+    offset: int  # how many members come before
+
+
 def group_key(service: str, cluster: str) -> str:
     """The name of a group in buttons: 12 hex digits."""
     return hashlib.sha256(f"{service}\0{cluster}".encode("utf-8", "surrogatepass")).hexdigest()[:12]

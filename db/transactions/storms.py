@@ -24,6 +24,7 @@ from db.model.storm import (
     Gathering,
     Group,
     Overview,
+    Page,
     Weather,
     gather,
     grouped,
@@ -107,16 +108,6 @@ def overview(database: Database, digest_id: int, *, members: int = 0) -> Overvie
         )
 
     return database.transact(work, idempotent=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a group's members: the open ones first, then the worst, then the oldest."""
-
-    digest: Digest
-    group: Group
-    incidents: tuple[Incident, ...]
-    offset: int
 
 
 def page(database: Database, digest_id: int, group_key: str, *, limit: int, offset: int) -> Page | None:

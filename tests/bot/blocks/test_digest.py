@@ -13,7 +13,6 @@ from bot.blocks.card import incident_card
 from bot.blocks.digest import (
     GROUP_ROWS,
     ROWS,
-    Listed,
     bulk_done,
     bulk_under_way,
     digest_gone,
@@ -29,7 +28,7 @@ from bot.text.markup import Mrkdwn
 from bot.text.words import Who
 from db.model.incident import Severity, Status
 from db.model.lifecycle import Action
-from db.model.storm import EVERYTHING, Digest, DigestKind, Overview, Tally, grouped, whole
+from db.model.storm import EVERYTHING, Digest, DigestKind, Overview, Page, Tally, grouped, whole
 from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE, HOSTILE, RESOLVED, STARTED, texts
 from tests.bot.blocks.validator import check_message, drawn, markup_of
 
@@ -203,7 +202,7 @@ def test_lists_are_pages_and_lead_to_each_other(words: Words) -> None:
         check_message(message)
         assert sum("accessory" in block for block in message.blocks) == GROUP_ROWS
     page = tuple(replace(ACTIVE, number=number, title="T" * 200) for number in range(ROWS))
-    listed = incident_page(Listed(STORM, whole(many), page, 50), words)
+    listed = incident_page(Page(STORM, whole(many), page, 50), words)
     check_message(listed)
     buttons = [
         decode_digest(element["value"])
@@ -217,7 +216,7 @@ def test_lists_are_pages_and_lead_to_each_other(words: Words) -> None:
 
 def test_a_page_behind_the_last_one_says_so() -> None:
     assert "There is nothing more to show." in shown(
-        incident_page(Listed(STORM, whole(TALLIES), (), 5000), ENGLISH)
+        incident_page(Page(STORM, whole(TALLIES), (), 5000), ENGLISH)
     )  # fmt: skip
 
 
@@ -289,7 +288,7 @@ def test_a_digest_is_always_accepted(words: Words, some: list[Tally], place: str
     check_message(digest_message(overview(group, tuple(some), members=members), words, CRITICAL))
     check_message(incident_card(ACTIVE, words, group_note(group, words)))
     for one in storm.groups:
-        check_message(incident_page(Listed(storm.digest, one, members, 25), words))
+        check_message(incident_page(Page(storm.digest, one, members, 25), words))
         check_message(bulk_done(Action.RESOLVE, one, (1, {None: 3}, 0), 1, words))
         check_message(bulk_under_way(Action.RESOLVE, one, 1, 3, words))
 
