@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -34,12 +33,7 @@ _NOT_ITS_FAULT = (DatabaseAway, OutcomeUnknown, Conflict)
 """Errors that each of them would have met alone."""
 
 WRITERS = 2
-"""One writes all that waits; the other helps when that is much, or when the first is held up by a lock. Two that took
-turns would share less of each transaction; more would wait for the same locks and for the interpreter."""
-
-MANY_REQUESTS = 24
-MANY_ALERTS = 200
-"""So much waiting is worth a transaction of its own."""
+"""While one waits for the database the other decides; more would wait for the same locks and for the interpreter."""
 
 HELD_UP_SECONDS = 0.1
 """A transaction that takes longer than this should not hold up those that do not need its locks."""
@@ -50,6 +44,9 @@ MOST_TOGETHER = 32
 MOST_ALERTS = 500
 """Alerts in one transaction of several requests, for the same reason."""
 
+_REQUEST_WEIGHT = 2
+"""What a request costs beside its alerts, measured in alerts."""
+
 LONE_REQUESTS = 8
 """Requests that are recorded in transactions of their own at once: blind alerts, tests, large bodies."""
 
@@ -59,6 +56,9 @@ LONGEST_WAIT_SECONDS = 25.0
 
 class Collector:
     """Takes requests on the event loop and records them in a few threads; `start` it before, `stop` it after use.
+
+    A writer begins when no other is at work, or when as much waits as the other writes: so a few requests share one
+    transaction, and many share two that take turns with the database and the interpreter.
 
     `recorded` is called after a commit, in the thread that made it, when there is something to tell; mere repeats
     leave the workers alone.
@@ -75,95 +75,116 @@ class Collector:
         self._batch = batch  # told how many requests share a transaction
         self._policy = policy
         self._recorded = recorded
-        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()  # for help; False ends the helper
-        self._called = False
-        self._busy_since: float | None = None  # since when the first writer works on its transaction
-        self._alerts_waiting = 0  # since the helper was called last
         self._threads: list[threading.Thread] = []
         self._lone = anyio.CapacityLimiter(LONE_REQUESTS)
+        self._turn = threading.Condition()  # holds for all of these:
+        self._waiting: deque[Waiting] = deque()
+        self._waiting_weight = 0
+        self._running_weight = 0
+        self._running_since = 0.0  # of the monotonic clock, when the newest transaction began
+        self._called = False  # a writer was told to begin and did not come yet
         self._stopped = False
+        # Of the event loop alone: until when somebody waits, the first one first.
+        self._deadlines: dict[asyncio.Future[Answer], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Start the writers."""
-        for name, run in (("writer", self._write), ("helper", self._help)):
-            thread = threading.Thread(target=run, name=name, daemon=True)
+        for number in range(WRITERS):
+            thread = threading.Thread(target=self._write, name=f"writer-{number}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def stop(self) -> None:
         """Record what is waiting, then stop; what comes later is recorded by a thread of its own."""
-        self._stopped = True
-        self._calls.put(False)
-        self._waiting.put(None)
+        with self._turn:
+            self._stopped = True
+            self._turn.notify_all()
         for thread in self._threads:
             thread.join(10)
         self._threads.clear()
 
     def waiting(self) -> int:
         """How many requests wait for a writer."""
-        return self._waiting.qsize()
+        return len(self._waiting)
 
     async def record(self, arrival: Arrival) -> Answer:
         """Record one request, perhaps together with others; its answer. Raises what `record_delivery` raises."""
         if self._stopped or not arrival.can_share():
             return await anyio.to_thread.run_sync(self._alone, arrival, limiter=self._lone)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.put((arrival, future))
-        self._call(len(arrival.reading.alerts))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._deadlines[future] = loop.time() + LONGEST_WAIT_SECONDS
+        if self._timer is None:  # one for all who wait: a timer of its own costs each request more than its place here
+            self._timer = loop.call_later(HELD_UP_SECONDS, self._look, loop)
+        with self._turn:
+            self._waiting.append((arrival, future))
+            self._waiting_weight += _weight(arrival)
+            self._call()
         try:
-            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-                return await future
-        except TimeoutError as error:  # it may still be recorded; the source sends again, which does no harm
-            raise DatabaseAway("no writer came to it in time") from error
+            return await future
+        finally:
+            del self._deadlines[future]
+            if not self._deadlines and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
-    def _call(self, alerts: int) -> None:
-        """Call the helper when much waits, or when the writer has been busy for long; on the event loop."""
-        self._alerts_waiting += alerts
-        if self._called or self._busy_since is None:
-            return
-        if self._waiting.qsize() >= MANY_REQUESTS or self._alerts_waiting >= MANY_ALERTS or self._is_held_up():
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give up what waited too long, and call a writer if the other is held up; on the event loop."""
+        now = loop.time()
+        for future, deadline in self._deadlines.items():
+            if deadline > now:
+                break
+            if not future.done():  # it may still be recorded; the source sends again, which does no harm
+                future.set_exception(DatabaseAway("no writer came to it in time"))
+        with self._turn:
+            self._call()
+        self._timer = loop.call_later(HELD_UP_SECONDS, self._look, loop)
+
+    def _call(self) -> None:
+        """Call a writer if there is something for it; its turn is held."""
+        if not self._called and self._may_begin():
             self._called = True
-            self._calls.put(True)
+            self._turn.notify()
 
-    def _is_held_up(self) -> bool:
-        busy = self._busy_since
-        return busy is not None and time.monotonic() - busy > HELD_UP_SECONDS
+    def _may_begin(self) -> bool:
+        """Whether a writer that has nothing to do should begin now; its turn is held."""
+        if not self._waiting:
+            return False
+        if not self._running_weight or self._waiting_weight >= self._running_weight:
+            return True
+        return self._stopped or time.monotonic() - self._running_since > HELD_UP_SECONDS
 
     def _write(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            self._busy_since = time.monotonic()
-            self._record(self._gather(first))
-            self._busy_since = None
-
-    def _help(self) -> None:
-        while self._calls.get():
-            with suppress(queue.Empty):
-                first = self._waiting.get_nowait()
-                if first is None:
-                    self._waiting.put(None)  # the sign to stop is for the writer
-                else:
-                    self._record(self._gather(first))
-            self._called = self._waiting.qsize() > 0 and self._is_held_up()
-            if self._called:  # nobody else may come who would call again
-                self._calls.put(True)
-
-    def _gather(self, first: Waiting) -> list[Waiting]:
-        """What waits behind the first one, as far as it is to share a transaction with it."""
-        batch = [first]
-        alerts = len(first[0].reading.alerts)
-        while len(batch) < MOST_TOGETHER and alerts < MOST_ALERTS:
+        while (batch := self._next()) is not None:
+            weight = sum(_weight(arrival) for arrival, _ in batch)
             try:
-                another = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if another is None:
-                self._waiting.put(None)  # for the end of this loop
-                break
-            batch.append(another)
-            alerts += len(another[0].reading.alerts)
-        self._alerts_waiting = 0
-        return batch
+                self._record(batch)
+            finally:
+                with self._turn:
+                    self._running_weight -= weight
+                    self._call()
+
+    def _next(self) -> list[Waiting] | None:
+        """What waits, once it is worth a transaction; None at the end."""
+        with self._turn:
+            while not self._may_begin():
+                if self._stopped:
+                    return None
+                self._turn.wait()
+            self._called = False
+            batch: list[Waiting] = []
+            weight = alerts = 0
+            while self._waiting and len(batch) < MOST_TOGETHER and alerts < MOST_ALERTS:
+                arrival, future = self._waiting.popleft()
+                batch.append((arrival, future))
+                weight += _weight(arrival)
+                alerts += len(arrival.reading.alerts)
+            self._waiting_weight -= weight
+            self._running_weight += weight
+            self._running_since = time.monotonic()
+            self._call()
+            return batch
 
     def _record(self, batch: Sequence[Waiting]) -> None:
         self._batch(len(batch))
@@ -191,16 +212,11 @@ class Collector:
         return answers
 
     def _all_that_wait(self) -> list[Waiting]:
-        waiting: list[Waiting] = []
-        while True:
-            try:
-                one = self._waiting.get_nowait()
-            except queue.Empty:
-                return waiting
-            if one is None:
-                self._waiting.put(None)  # the sign to stop is for the writer
-                return waiting
-            waiting.append(one)
+        with self._turn:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._waiting_weight = 0
+        return waiting
 
     def _alone(self, arrival: Arrival) -> Answer:
         delivery = arrival.delivery
@@ -226,6 +242,11 @@ class Collector:
         else:
             extra = {**told, "deliveries": len(numbers), "first": numbers[0], "last": numbers[-1]}
             _log.info("deliveries recorded", extra={**extra, **_figures(answers)})
+
+
+def _weight(arrival: Arrival) -> int:
+    """How much work a request is: as much as so many alerts."""
+    return _REQUEST_WEIGHT + len(arrival.reading.alerts)
 
 
 def _figures(answers: Sequence[Answer]) -> dict[str, int]:
