@@ -127,6 +127,17 @@ class Transaction:
             changed += self._change(self._cursor.mogrify(sql, [value for row in part for value in row]))
         return changed
 
+    def update_by_case(self, query: Query, names: Sequence[object], **values: Sequence[object]) -> None:
+        """Run an UPDATE of some rows, `IN {each}`, where `CASE column {value} END` gives each its own; for a few small
+        values half the work of joining a derived table."""
+        for start in range(0, len(names), 50):  # a server looks for each row's value from the first one on
+            some = [literals.written((name,)) for name in names[start : start + 50]]
+            parts = {"each": "(" + ",".join(some) + ")"}
+            for column, ones in values.items():
+                texts = [literals.written((one,)) for one in ones[start : start + 50]]
+                parts[column] = " ".join([f"WHEN {name} THEN {text}" for name, text in zip(some, texts, strict=True)])
+            self._change(query.sql.format(**parts))
+
     def update_each(self, query: Query, rows: Sequence[Params]) -> int:
         """Run an UPDATE of one table for each of these rows of parameters, in as few statements as for one; how many
         rows it changed (0 if it goes together with others)."""

@@ -227,17 +227,25 @@ def plan(
         draft.add(keyed)
         if sight.flipped:
             _spread(sight, drafts, known, new_draft)
-    for draft in drafts.values():
+    opened: list[Incident] = []
+    changed: list[Incident] = []
+    touched: list[Incident] = []
+    ordered = [draft for _, draft in sorted(drafts.items())]
+    for draft in ordered:
         draft.finish(truncated)
-    ordered = [drafts[key] for key in sorted(drafts)]
+        for before, now_is in draft.pairs():
+            if before is None:
+                opened.append(now_is)
+            else:
+                (changed if now_is.version != before.version else touched).append(now_is)
     return Plan(
-        opened=tuple(incident for draft in ordered for incident in draft.opened()),
-        changed=tuple(incident for draft in ordered for incident in draft.changed()),
-        touched=tuple(incident for draft in ordered for incident in draft.touched()),
-        instances=tuple(instance for draft in ordered for instance in draft.written.values()),
-        superseded=tuple(pair for draft in ordered for pair in draft.superseded),
-        recorded=tuple(recorded for draft in ordered for recorded in draft.recorded),
-        events=tuple(event for draft in ordered for event in draft.events),
+        opened=tuple(opened),
+        changed=tuple(changed),
+        touched=tuple(touched),
+        instances=tuple([instance for draft in ordered for instance in draft.written.values()]),
+        superseded=tuple([pair for draft in ordered for pair in draft.superseded]),
+        recorded=tuple([recorded for draft in ordered for recorded in draft.recorded]),
+        events=tuple([event for draft in ordered for event in draft.events]),
         went_blind=sight.went_blind(),
         sees_again=sight.sees_again(),
     )
@@ -382,6 +390,23 @@ class _Sight:
         return self._now.setdefault(rule, {(blind.key, blind.fingerprint): blind for blind in before})
 
 
+@dataclass(slots=True)
+class _Story:
+    """What happened to an incident, for its timeline; an alert that changes nothing leaves none."""
+
+    joined: int = 0  # instances that fire now
+    resolved: int = 0
+    began: tuple[EventKind, Status | None, str] | None = None  # how it opened or reopened, its status before, why
+    raised: str = ""  # the severity it has now
+    held: int = 0  # resolves that do not count yet
+    held_why: str = ""
+    sight: tuple[EventKind, BlindRule | None] | None = None
+    settled: Event | None = None
+
+
+_NOTHING = _Story()
+
+
 class _Draft:
     """One key while a delivery is being decided."""
 
@@ -408,14 +433,8 @@ class _Draft:
         self._before: dict[IncidentId, Incident | None] = {}
         self._after: dict[IncidentId, Incident] = {}
         self._instances: dict[str, Instance] = {}
-        self._joined: dict[IncidentId, int] = {}
-        self._resolved: dict[IncidentId, int] = {}
-        self._began: dict[IncidentId, tuple[EventKind, Status | None, str]] = {}
-        self._raised: dict[IncidentId, str] = {}
+        self._stories: dict[IncidentId, _Story] = {}
         self._all_sight = all_sight
-        self._held: dict[IncidentId, tuple[int, str]] = {}  # how many, and why
-        self._sight: dict[IncidentId, tuple[EventKind, BlindRule | None]] = {}
-        self._settled: dict[IncidentId, Event] = {}
         self.written: dict[tuple[IncidentId, str], Instance] = {}
         self.superseded: list[tuple[IncidentId, str]] = []
         self.recorded: list[Recorded] = []
@@ -433,7 +452,7 @@ class _Draft:
         latest = (self._known.members.get((one.incident_id, one.fingerprint), one) for one in known)
         if held := [one for one in latest if one.is_held]:
             done = settled(incident, held, self._now)
-            self._settled[incident.incident_id] = done.event
+            self._story(incident.incident_id).settled = done.event
             for instance in done.instances:
                 self._write(instance)
             self._put(done.incident)
@@ -466,7 +485,7 @@ class _Draft:
                 assert instance is not None  # noqa: S101 - that is what these meanings say
                 incident = self._repeat(self._incident_of(instance), alert, instance, meaning)
         if incident.last_seen_at < self._now or incident.stale_since is not None:  # once per delivery: copies cost
-            incident = replace(incident, last_seen_at=max(incident.last_seen_at, self._now), stale_since=None)
+            incident = incident.heard(self._now)
         self._put(incident)
         if not keyed.implied:
             self.recorded.append(Recorded(keyed, incident.incident_id, self.key, meaning))
@@ -485,12 +504,13 @@ class _Draft:
         incident = self._current(self._open)
         if not incident.is_open:
             return
-        if blind is None and (incident.unobserved_since is not None or incident.incident_id in self._sight):
+        story = self._story(incident.incident_id)
+        if blind is None and (incident.unobserved_since is not None or story.sight is not None):
             self._put(regain_sight(incident, self._now))
-            self._sight[incident.incident_id] = (EventKind.SIGHT_RESTORED, None)
+            story.sight = (EventKind.SIGHT_RESTORED, None)
         elif blind is not None and incident.unobserved_since is None:
             self._put(lose_sight(incident, blind))
-            self._sight[incident.incident_id] = (EventKind.BLIND, blind)
+            story.sight = (EventKind.BLIND, blind)
 
     def doubt(self, incident: Incident, members: Sequence[Instance]) -> None:
         """An incident resolved by itself just before its rule went blind: that was silence."""
@@ -502,7 +522,7 @@ class _Draft:
             self._write(instance)
         self._put(again)
         self._open = again
-        self._began[incident.incident_id] = (EventKind.REOPENED, Status.RESOLVED, DOUBTED_REASON)
+        self._story(incident.incident_id).began = (EventKind.REOPENED, Status.RESOLVED, DOUBTED_REASON)
 
     def _is_silence(self, alert: Alert, instance: Instance) -> bool:
         """Whether "resolved" of an instance says nothing, because its rule cannot see."""
@@ -525,9 +545,10 @@ class _Draft:
         incident = replace(incident, last_values=values_text(alert) or incident.last_values)
         if instance.is_held:
             return incident
-        name = incident.incident_id
         blind = incident.unobserved_since is not None
-        self._held[name] = (self._held.get(name, (0, ""))[0] + 1, HELD_REASON if blind else "resolve_without_data")
+        story = self._story(incident.incident_id)
+        story.held += 1
+        story.held_why = HELD_REASON if blind else "resolve_without_data"
         return replace(incident, held=incident.held + 1, sight_at=None if blind else self._now)
 
     def _incident_for_new(self, keyed: Keyed) -> Incident:
@@ -540,7 +561,7 @@ class _Draft:
             window = max(window, self._policy.blind.window)
         if window and last is not None and last.resolved_time and self._now - last.resolved_time < window:
             reason = self._found_by or "new_occurrence_in_window"
-            self._began[last.incident_id] = (EventKind.REOPENED, Status.RESOLVED, reason)
+            self._story(last.incident_id).began = (EventKind.REOPENED, Status.RESOLVED, reason)
             self._open = self._as_seen(reopened(last))
             return self._open
         return self._begin(keyed)
@@ -550,7 +571,7 @@ class _Draft:
         blind = self._all_sight.of(kept_rule(incident.parts.rule_uid))
         if blind is None:
             return incident
-        self._sight[incident.incident_id] = (EventKind.BLIND, blind)
+        self._story(incident.incident_id).sight = (EventKind.BLIND, blind)
         return lose_sight(incident, blind)
 
     def _begin(self, keyed: Keyed) -> Incident:
@@ -580,7 +601,7 @@ class _Draft:
         if alert.state is AlertState.FIRING:
             incident = self._as_seen(incident)
         self._before[incident.incident_id] = None
-        self._began[incident.incident_id] = (EventKind.OPENED, None, self._found_by)
+        self._story(incident.incident_id).began = (EventKind.OPENED, None, self._found_by)
         self._open = self._last = incident
         return incident
 
@@ -610,7 +631,7 @@ class _Draft:
                 origin=self._origin,
             )
         )
-        self._joined[incident.incident_id] = self._joined.get(incident.incident_id, 0) + 1
+        self._story(incident.incident_id).joined += 1
         if blind:
             self._all_sight.lose(
                 BlindRule(
@@ -625,7 +646,7 @@ class _Draft:
         held = incident.held - was_held
         severity = self._policy.severity(alert.labels)
         if severity.rank < incident.severity.rank:
-            self._raised[incident.incident_id] = severity.value
+            self._story(incident.incident_id).raised = severity.value
             incident = replace(incident, severity=severity)
         return replace(
             incident,
@@ -664,7 +685,7 @@ class _Draft:
                 last_values=values_text(alert) or instance.last_values,
             )
         )
-        self._resolved[incident.incident_id] = self._resolved.get(incident.incident_id, 0) + 1
+        self._story(incident.incident_id).resolved += 1
         if blind:
             self._all_sight.regain(kept_rule(alert.rule_uid), (self.key, alert.fingerprint))
         held = max(0, incident.held - instance.is_held)
@@ -691,7 +712,7 @@ class _Draft:
             ended = min(alert.ends_at or self._now, self._now)
             incident = replace(began, status=Status.RESOLVED, resolved_time=ended, resolved_by=self._actor)
             self._last = incident
-            self._began[incident.incident_id] = (EventKind.OPENED, None, "resolved_unseen")
+            self._story(incident.incident_id).began = (EventKind.OPENED, None, "resolved_unseen")
         ends_at = alert.ends_at or self._now
         self._write(
             Instance(
@@ -765,6 +786,10 @@ class _Draft:
                 return incident
         return self._known.closed[wanted]
 
+    def _story(self, incident: IncidentId) -> _Story:
+        """What happened to an incident, to be added to."""
+        return self._stories.setdefault(incident, _Story())
+
     def _write(self, instance: Instance) -> None:
         self._instances[instance.fingerprint] = instance
         self.written[instance.incident_id, instance.fingerprint] = instance
@@ -774,16 +799,16 @@ class _Draft:
     def finish(self, truncated: int) -> None:
         """Resolve what has nothing firing any more, and write the timeline."""
         for name, incident in list(self._after.items()):
-            resolves = bool(incident.is_open and self._resolved.get(name) and not incident.instances_firing)
+            before, story = self._before[name], self._stories.get(name, _NOTHING)
+            resolves = bool(incident.is_open and story.resolved and not incident.instances_firing)
             if resolves:
                 over = replace(incident, status=Status.RESOLVED, resolved_time=self._now, resolved_by=self._actor)
                 incident = released(over)
-            events = self._events(incident, resolves, truncated)
+            events = self._events(incident, before, story, resolves, truncated)
             self.events.extend(events)
-            before = self._before[name]
             if before is not None and (events or _face(incident) != _face(before)):
                 incident = replace(incident, version=before.version + 1)
-            if name in self._settled:
+            if story.settled:
                 events = events[1:]  # it is shown already, unless something newer happened
             if events and (incident.is_open or resolves or before is None):  # a person's resolve stays in sight
                 shown = _most_telling(events)
@@ -793,9 +818,13 @@ class _Draft:
                 )  # fmt: skip
             self._after[name] = incident
 
-    def _events(self, incident: Incident, resolves: bool, truncated: int) -> list[Event]:
-        name = incident.incident_id
+    def _events(
+        self, incident: Incident, before: Incident | None, story: _Story, resolves: bool, truncated: int
+    ) -> list[Event]:
         events: list[Event] = []
+        heard_again = before is not None and before.stale_since is not None and incident.is_open
+        if story is _NOTHING and not heard_again:
+            return events
 
         def tell(
             kind: EventKind, *, reason: str = "", change: tuple[Status | None, Status] | None = None,
@@ -803,57 +832,42 @@ class _Draft:
         ) -> None:  # fmt: skip
             events.append(
                 Event(
-                    incident_id=name, at=self._now, kind=kind, actor=self._actor, reason=reason,
+                    incident_id=incident.incident_id, at=self._now, kind=kind, actor=self._actor, reason=reason,
                     from_status=change[0] if change else None, to_status=change[1] if change else None,
                     details=details or {},
                 )
             )  # fmt: skip
 
-        if name in self._settled:
-            events.append(self._settled[name])
-        joined, resolved = self._joined.get(name, 0), self._resolved.get(name, 0)
-        if name in self._began:
-            kind, status, reason = self._began[name]
+        if story.settled:
+            events.append(story.settled)
+        if story.began:
+            kind, status, reason = story.began
             to = Status.RESOLVED if reason == "resolved_unseen" else Status.ACTIVE
-            tell(kind, reason=reason, change=(status, to), details={"instances": joined or 1})
-        elif joined:
-            tell(EventKind.JOINED, reason=self._found_by, details={"instances": joined})
-        if name in self._raised:
-            tell(EventKind.SEVERITY_RAISED, details={"severity": self._raised[name]})
-        if name in self._sight:
-            kind, blind = self._sight[name]
+            tell(kind, reason=reason, change=(status, to), details={"instances": story.joined or 1})
+        elif story.joined:
+            tell(EventKind.JOINED, reason=self._found_by, details={"instances": story.joined})
+        if story.raised:
+            tell(EventKind.SEVERITY_RAISED, details={"severity": story.raised})
+        if story.sight:
+            kind, blind = story.sight
             tell(kind, details={"on": blind.source, "incident": blind.incident_id} if blind else {})
-        if name in self._held:
-            count, why = self._held[name]
-            tell(EventKind.HELD, reason=why, details={"instances": count})
-        earlier = self._before[name]
-        if earlier is not None and earlier.stale_since is not None and incident.is_open:
+        if story.held:
+            tell(EventKind.HELD, reason=story.held_why, details={"instances": story.held})
+        if heard_again:
             tell(EventKind.HEARD_AGAIN)
         if resolves:
-            before = self._before[name]
             was = before.status if before is not None and before.is_open else Status.ACTIVE
             why = self._found_by or "all_instances_resolved"
             tell(EventKind.RESOLVED, reason=why, change=(was, Status.RESOLVED))
-        elif resolved:
-            tell(EventKind.PARTLY_RESOLVED, reason=self._found_by, details={"instances": resolved})
+        elif story.resolved:
+            tell(EventKind.PARTLY_RESOLVED, reason=self._found_by, details={"instances": story.resolved})
         if truncated and events:
             tell(EventKind.TRUNCATED, details={"alerts": truncated})
         return events
 
-    def opened(self) -> list[Incident]:
-        """Incidents that did not exist before."""
-        return [self._after[name] for name, before in self._before.items() if before is None]
-
-    def changed(self) -> list[Incident]:
-        """Incidents that look different now."""
-        return [after for after, before in self._pairs() if after.version != before.version]
-
-    def touched(self) -> list[Incident]:
-        """Incidents that look the same, but were heard of."""
-        return [after for after, before in self._pairs() if after.version == before.version]
-
-    def _pairs(self) -> list[tuple[Incident, Incident]]:
-        return [(self._after[name], before) for name, before in self._before.items() if before is not None]
+    def pairs(self) -> list[tuple[Incident | None, Incident]]:
+        """Every incident the alerts went to, as it was (None if it did not exist) and as it is."""
+        return [(before, self._after[name]) for name, before in self._before.items()]
 
 
 def _keyed(alert: Alert, policy: Policy) -> Keyed:

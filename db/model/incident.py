@@ -55,7 +55,7 @@ class Chain:
     base: bytes | None = None  # the newest link of those
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Incident:
     """An incident as the record has it. All times are UTC and aware."""
 
@@ -103,6 +103,13 @@ class Incident:
     def is_open(self) -> bool:
         """Whether somebody still has to handle it."""
         return self.status is not Status.RESOLVED
+
+    def heard(self, at: datetime) -> Incident:
+        """The same, heard of at `at` (or later, if it was) and so not stale. This happens with every alert, and to
+        `replace` one of so many fields costs more than all that is decided about a repeat."""
+        same = object.__new__(Incident)
+        same.__dict__.update(self.__dict__, last_seen_at=max(self.last_seen_at, at), stale_since=None)
+        return same
 
     @property
     def is_blind(self) -> bool:

@@ -121,17 +121,30 @@ def insert(tx: Transaction, incidents: Sequence[Incident], now: datetime, record
     tx.insert_many(query("incidents", "insert"), rows)
 
 
-def touch(tx: Transaction, incidents: Sequence[Incident], recorded: Mapping[IncidentId, int]) -> None:
-    """Write when incidents were heard of last, their counts of instances, and `recorded` more alerts."""
+def touch(tx: Transaction, touched: Sequence[tuple[Incident, Incident]], recorded: Mapping[IncidentId, int]) -> None:
+    """Write when incidents were heard of last, their counts of instances, and `recorded` more alerts; each comes as it
+    was and as it is."""
+    heard = [now_is for was, now_is in touched if _counts(was) == _counts(now_is)]
+    tx.update_by_case(
+        query("incidents", "heard"),
+        [incident.number for incident in heard],
+        last_seen_at=[incident.last_seen_at for incident in heard],
+        recorded=[recorded.get(incident.incident_id, 0) for incident in heard],
+    )
     columns = ("number", "last_seen_at", "instances_total", "instances_firing", "blind_firing", "recorded")
     rows = [
         (
             i.number, i.last_seen_at, i.instances_total, i.instances_firing, i.blind_firing,
             recorded.get(i.incident_id, 0),
         )
-        for i in incidents
+        for was, i in touched
+        if _counts(was) != _counts(i)
     ]  # fmt: skip
     tx.update_many(query("incidents", "touch"), rows, columns)
+
+
+def _counts(incident: Incident) -> tuple[int, int, int]:
+    return incident.instances_total, incident.instances_firing, incident.blind_firing
 
 
 def update(tx: Transaction, incident: Incident, was: int, recorded: int = 0) -> bool:
@@ -224,6 +237,10 @@ def _actor(actor: Actor | None) -> str | None:
     return None if actor is None else cut(str(actor), 255)
 
 
+_STATUSES = {status.value: status for status in Status}
+_SEVERITIES = {severity.value: severity for severity in Severity}
+
+
 def _incident(row: Row) -> Incident:
     def actor(name: str) -> Actor | None:
         return Actor.parse(row[name]) if row[name] else None
@@ -233,8 +250,8 @@ def _incident(row: Row) -> Incident:
         number=int(row["number"]),
         key=IncidentKey(row["incident_key"]),
         parts=KeyParts(row["rule_uid"], row["cluster"], row["namespace"], row["service"], row["phase"]),
-        status=Status(row["status"]),
-        severity=Severity(row["severity"]),
+        status=_STATUSES[row["status"]],
+        severity=_SEVERITIES[row["severity"]],
         title=row["title"],
         summary=row["summary"],
         service_category=row["service_category"],

@@ -149,13 +149,17 @@ def _columns(instance: Instance) -> dict[str, object]:
     }
 
 
+_KINDS = {kind.value: kind for kind in AlertKind}
+_STATES = {state.value: state for state in AlertState}
+
+
 def _instance(row: Row) -> Instance:
     return Instance(
         incident_id=IncidentId(row["incident_id"]),
         key=IncidentKey(row["incident_key"]),
         fingerprint=row["fingerprint"],
-        kind=AlertKind(row["kind"]),
-        state=AlertState(row["state"]),
+        kind=_KINDS[row["kind"]],
+        state=_STATES[row["state"]],
         starts_at=from_time(row["starts_at"]),
         ends_at=from_time(row["ends_at"]),
         heard_at=from_time(row["heard_at"]),

@@ -310,17 +310,16 @@ def _by_rule_targets(
 
 def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
     """Write all of a plan but its alerts, which it counts; `known` is what it was decided on."""
-    versions = {one.incident_id: one.version for one in (*known.closed.values(), *known.last.values())}
-    versions |= {one.incident_id: one.version for one in known.open.values()}
+    before = {one.incident_id: one for one in (*known.closed.values(), *known.last.values(), *known.open.values())}
     recorded = Counter(entry.incident_id for entry in decided.recorded)
     linked, lines = audit.sealed((*decided.changed, *decided.opened), decided.events)
-    changes = [(linked[n], versions[n], recorded[n]) for n in (one.incident_id for one in decided.changed)]
+    changes = [(linked[n], before[n].version, recorded[n]) for n in (one.incident_id for one in decided.changed)]
     # What resolves makes room for what opens: at no moment has a key two open incidents.
     incidents.update_each(tx, [change for change in changes if not change[0].is_open])
     incidents.update_each(tx, [change for change in changes if change[0].is_open])
     opened = [linked[one.incident_id] for one in decided.opened]  # as they opened, which is the order of their numbers
     incidents.insert(tx, opened, now, recorded)
-    incidents.touch(tx, decided.touched, recorded)
+    incidents.touch(tx, [(before[one.incident_id], one) for one in decided.touched], recorded)
     instances.write(tx, decided.instances)
     instances.supersede(tx, decided.superseded)  # after writing, which makes rows current
     blind.write(tx, decided.went_blind, decided.sees_again)
@@ -346,22 +345,22 @@ def _tell_tests(
 
 
 def _outcome(decided: Plan, reading: Reading, ordered: grouping.Sorted) -> DeliveryOutcome:
-    def of(kind: EventKind) -> tuple[IncidentId, ...]:
-        return tuple(event.incident_id for event in decided.events if event.kind is kind)
-
+    happened: dict[EventKind, list[IncidentId]] = defaultdict(list)
+    for event in decided.events:
+        happened[event.kind].append(event.incident_id)
     quiet = (Meaning.REPEAT, Meaning.LATE, Meaning.RESOLVED_UNSEEN)
     return DeliveryOutcome(
-        opened=tuple(incident.incident_id for incident in decided.opened),
-        reopened=of(EventKind.REOPENED),
-        joined=of(EventKind.JOINED),
-        resolved=of(EventKind.RESOLVED),
+        opened=tuple([incident.incident_id for incident in decided.opened]),
+        reopened=tuple(happened.get(EventKind.REOPENED, ())),
+        joined=tuple(happened.get(EventKind.JOINED, ())),
+        resolved=tuple(happened.get(EventKind.RESOLVED, ())),
         recorded=len(decided.recorded),
-        repeats=sum(entry.meaning in quiet for entry in decided.recorded),
+        repeats=sum([entry.meaning in quiet for entry in decided.recorded]),
         tests=len(ordered.tests),
         heartbeats=len(ordered.heartbeats),
         truncated=reading.truncated,
         rejected=reading.rejected,
-        meanings=Counter(_told(entry) for entry in decided.recorded),
+        meanings=Counter(map(_told, decided.recorded)),
     )
 
 

@@ -139,7 +139,7 @@ def _change(
     # Cannot lose the race of versions: the keys' rows are locked.
     incidents.update_each(tx, [(linked[after.incident_id], was, 0) for was, after, _ in told])
     timeline.append(tx, lines)
-    incidents.touch(tx, [after for _, after, _, event in changes if event is None], {})
+    incidents.touch(tx, [(before, after) for before, after, _, event in changes if event is None], {})
     messages.want_cards(tx, [after for _, after, _ in told], now)
     return len(changes)
 

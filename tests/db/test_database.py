@@ -427,3 +427,22 @@ def together(*jobs: object) -> None:
         thread.join(60)
     for error in errors:
         raise error
+
+
+def test_a_few_values_each_are_updated_by_case(pool: Database) -> None:
+    change = sql("UPDATE things SET name = CASE id {name} END, data = CASE id {data} END WHERE id IN {each}")
+
+    def work(tx: Transaction) -> int:
+        tx.insert_many(ADD, [{"id": number, "name": f"thing {number}"} for number in range(1, 121)])
+        before = questions(tx)
+        numbers = list(range(1, 120))
+        names = [f"'{{data}}' %s \\ {number}" for number in numbers]
+        tx.update_by_case(change, numbers, name=names, data=[b"%d" % number for number in numbers])
+        tx.update_by_case(change, [], name=[], data=[])
+        return questions(tx) - before - 1
+
+    assert pool.transact(work) == 3, "50, 50 and 19 rows"
+    found = ask(pool, "SELECT name, data FROM things WHERE id > 0 ORDER BY id")
+    assert [row["name"] for row in found[:119]] == [f"'{{data}}' %s \\ {number}" for number in range(1, 120)]
+    assert [row["data"] for row in found[:119]] == [b"%d" % number for number in range(1, 120)]
+    assert found[119]["name"] == "thing 120"

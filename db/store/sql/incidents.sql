@@ -112,9 +112,15 @@ INSERT INTO incidents (
     %(blind_on)s, %(blind_incident)s, %(sight_at)s, %(stale_since)s
 )
 
+-- name: heard
+-- Incidents that were heard of again, with nothing else to tell.
+UPDATE incidents FORCE INDEX (uq_number)
+SET last_seen_at = CASE number {last_seen_at} END, alert_count = alert_count + CASE number {recorded} END
+WHERE number IN {each}
+
 -- name: touch
--- Incidents that were heard of again, and whose counts may have moved, with nothing else to see.
-UPDATE incidents JOIN ({rows}) AS new ON new.number = incidents.number
+-- The same for those whose counts of instances moved as well.
+UPDATE ({rows}) AS new STRAIGHT_JOIN incidents FORCE INDEX (uq_number) ON incidents.number = new.number
 SET incidents.last_seen_at = new.last_seen_at,
     incidents.alert_count = incidents.alert_count + new.recorded,
     incidents.instances_total = new.instances_total,
