@@ -7,7 +7,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from db.errors import (
     translated,
 )
 from db.hosts import Address, Hosts
+from db.literals import Written
 from db.queries import Query
 from db.settings import DatabaseSettings
 
@@ -111,6 +112,11 @@ class Transaction:
         """Insert rows in as few statements as their size allows. Raises `ValueError` when VALUES holds more than
         placeholders."""
         for statement in literals.insert(query.sql).statements(rows):
+            self._change(statement)
+
+    def insert_written(self, query: Query, rows: Iterable[Written]) -> None:
+        """The same for rows whose values are written already, in the order of the query's names."""
+        for statement in literals.insert(query.sql).of_written(rows):
             self._change(statement)
 
     def update_many(self, query: Query, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -100,13 +100,16 @@ class Insert:
     names: tuple[str, ...]
     tail: str
 
-    def statements(self, rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    def statements(self, rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
         """As few statements as the length of the rows allows."""
+        return self.of_written(written(tuple(map(row.__getitem__, self.names))) for row in rows)
+
+    def of_written(self, rows: Iterable[Written]) -> Iterator[str]:
+        """The same with rows whose values are written already, in the order of `names`."""
         part: list[str] = []
         size = 0
-        literals = _LITERALS
         for row in rows:
-            values = "(" + ",".join([literals[type(value)](value) for value in map(row.__getitem__, self.names)]) + ")"
+            values = f"({row})"
             if size and size + len(values) > STATEMENT_BYTES:
                 yield self.head + ",".join(part) + self.tail
                 part, size = [], 0

@@ -171,6 +171,7 @@ class Collector:
             while not self._may_begin():
                 if self._stopped:
                     return None
+                self._called = False  # a call that nobody heard, or for what is gone by now, is over
                 self._turn.wait()
             self._called = False
             batch: list[Waiting] = []

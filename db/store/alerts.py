@@ -38,19 +38,18 @@ def contents(alert: Alert) -> Written:
 
 def insert(tx: Transaction, rows: Sequence[tuple[Recorded, Written, int, datetime]]) -> None:
     """Add alerts, each to its incident, with their contents and the number and the time of their delivery."""
-    tx.insert_many(
-        query("alerts", "insert"),
-        [
-            {
-                "incident_id": entry.incident_id,
-                "incident_key": entry.key,
-                "delivery_id": delivery_id,
-                "received_at": received_at,
-                "contents": text,
-            }
-            for entry, text, delivery_id, received_at in rows
-        ],
-    )
+    incidents: dict[IncidentId, Written] = {}
+    arrived: dict[int, Written] = {}
+
+    def row(entry: Recorded, text: Written, delivery_id: int, received_at: datetime) -> Written:
+        # Incidents and deliveries are few, and alerts are many.
+        incident = incidents.get(entry.incident_id) or incidents.setdefault(
+            entry.incident_id, written((entry.incident_id, entry.key))
+        )
+        delivery = arrived.get(delivery_id) or arrived.setdefault(delivery_id, written((delivery_id, received_at)))
+        return Written(f"{incident},{delivery},{text}")
+
+    tx.insert_written(query("alerts", "insert"), [row(*one) for one in rows])
 
 
 def latest(tx: Transaction, incident: IncidentId, limit: int) -> tuple[RecordedAlert, ...]:

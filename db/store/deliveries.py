@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from db.columns import cut, cut_bytes, from_json, to_json
 from db.database import Transaction
-from db.model.delivery import Delivery, Packed
+from db.literals import Written, written
+from db.model.delivery import Delivery, pack
 from db.queries import query
 
 _PIECE = 4 * 1024 * 1024
@@ -16,51 +17,56 @@ _PIECE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A request with what came of it."""
+class Prepared:
+    """A request as it is written: `contents` is all of its row but the outcome, `rest` what its first piece leaves."""
 
-    delivery: Delivery
-    packed: Packed
-    truncated: int = 0
-    problem: str = ""
-    outcome: dict[str, object] | None = None
-
-    def columns(self) -> dict[str, object]:
-        """The row, with the whole body."""
-        return {
-            "request_id": self.delivery.request_id,
-            "received_at": self.delivery.received_at,
-            "source": self.delivery.source,
-            "content_type": cut(self.delivery.content_type, 255),
-            "body": self.packed.data,
-            "body_encoding": self.packed.encoding,
-            "body_sha256": self.delivery.sha256,
-            "body_bytes": len(self.delivery.body),
-            "truncated_alerts": self.truncated,
-            "credential": cut(self.delivery.credential, 64),
-            "signature": self.delivery.signature,
-            "masked": self.delivery.masked,
-            "problem": cut_bytes(self.problem) or None,
-            "outcome": None if self.outcome is None else to_json(self.outcome),
-        }
+    request_id: bytes
+    contents: Written
+    rest: tuple[bytes, ...]
 
 
-def insert(tx: Transaction, row: Row) -> int:
+def prepare(delivery: Delivery, *, truncated: int = 0, problem: str = "") -> Prepared:
+    """Compress and write a request; before anything is locked, because for a large one this takes a while."""
+    packed = pack(delivery.body)
+    pieces = [packed.data[start : start + _PIECE] for start in range(0, len(packed.data), _PIECE)] or [b""]
+    contents = written(
+        (
+            delivery.request_id,
+            delivery.received_at,
+            delivery.source,
+            cut(delivery.content_type, 255),
+            pieces[0],
+            packed.encoding,
+            delivery.sha256,
+            len(delivery.body),
+            truncated,
+            cut(delivery.credential, 64),
+            delivery.signature,
+            delivery.masked,
+            cut_bytes(problem) or None,
+        )
+    )
+    return Prepared(delivery.request_id, contents, tuple(pieces[1:]))
+
+
+def insert(tx: Transaction, row: Prepared, outcome: Mapping[str, object] | None = None) -> int:
     """Keep a request; its number. Raises `Duplicate` when this request id, or this signature, is kept already."""
-    data = row.packed.data
-    first, *rest = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)] or [b""]
-    delivery_id = tx.insert(query("deliveries", "insert"), row.columns() | {"body": first})
-    for piece in rest:
+    delivery_id = tx.insert(query("deliveries", "insert"), _row(row, outcome))
+    for piece in row.rest:
         tx.execute(query("deliveries", "extend"), {"delivery_id": delivery_id, "piece": piece})
     return delivery_id
 
 
-def insert_many(tx: Transaction, rows: Sequence[Row]) -> list[int]:
+def insert_many(tx: Transaction, rows: Sequence[tuple[Prepared, Mapping[str, object]]]) -> list[int]:
     """Keep several small requests; their numbers, in the same order. Raises `Duplicate` as `insert` does."""
-    tx.insert_many(query("deliveries", "insert"), [row.columns() for row in rows])
-    names = [row.delivery.request_id for row in rows]
+    tx.insert_many(query("deliveries", "insert"), [_row(row, outcome) for row, outcome in rows])
+    names = [row.request_id for row, _ in rows]
     found = dict(tx.lines(query("deliveries", "numbers"), {"request_ids": names}))
     return [found[name] for name in names]
+
+
+def _row(row: Prepared, outcome: Mapping[str, object] | None) -> dict[str, object]:
+    return {"contents": row.contents, "outcome": None if outcome is None else to_json(outcome)}
 
 
 def by_request(tx: Transaction, request_id: bytes) -> dict[str, Any] | None:

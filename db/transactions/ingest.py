@@ -13,7 +13,7 @@ from db.errors import SIGNATURE_KEY, Duplicate, Replayed
 from db.literals import Written
 from db.model import audit, grouping
 from db.model.alert import Alert, AlertKind, Reading, Rejected
-from db.model.delivery import Delivery, DeliveryOutcome, pack
+from db.model.delivery import Delivery, DeliveryOutcome
 from db.model.grouping import InstanceName, Keyed, Known, Meaning, Plan
 from db.model.identity import IncidentId, IncidentKey
 from db.model.incident import EventKind, Incident, Instance
@@ -45,7 +45,7 @@ def record_delivery(
     is called after the commit when Slack does not show yet what was recorded.
     """
     behind = False
-    packed = pack(delivery.body)  # outside of the transaction, which holds locks
+    prepared = deliveries.prepare(delivery, truncated=reading.truncated, problem=_problem(reading.rejected))
     ordered = grouping.sort(reading, policy)
     contents = _contents((*ordered.keyed, *ordered.by_rule, *ordered.blind))
 
@@ -79,8 +79,7 @@ def record_delivery(
         outcome = _outcome(decided, reading, ordered).as_json()
         behind = behind or bool(ordered.tests) or _is_seen(decided)
         try:
-            row = deliveries.Row(delivery, packed, reading.truncated, _problem(reading.rejected), outcome)
-            delivery_id = deliveries.insert(tx, row)
+            delivery_id = deliveries.insert(tx, prepared, outcome)
         except Duplicate as error:
             known_answer = deliveries.by_request(tx, delivery.request_id)
             if known_answer is None:
@@ -129,7 +128,10 @@ def record_together(
     then none of them is recorded; also `Duplicate` when one of the request ids is recorded already. `fell_behind` is
     called after the commit when Slack does not show yet what was recorded.
     """
-    packed = [pack(arrival.delivery.body) for arrival in arrivals]
+    prepared = [
+        deliveries.prepare(one.delivery, truncated=one.reading.truncated, problem=_problem(one.reading.rejected))
+        for one in arrivals
+    ]
     ordered = [grouping.sort(arrival.reading, policy) for arrival in arrivals]
     everything = [keyed for one in ordered for keyed in one.keyed]
     keys = sorted({keyed.key for keyed in everything})
@@ -167,15 +169,7 @@ def record_together(
             _outcome(decided, arrival.reading, one).as_json()
             for decided, arrival, one in zip(plans, arrivals, ordered, strict=True)
         ]
-        numbers = deliveries.insert_many(
-            tx,
-            [
-                deliveries.Row(
-                    arrival.delivery, body, arrival.reading.truncated, _problem(arrival.reading.rejected), outcome
-                )
-                for arrival, body, outcome in zip(arrivals, packed, outcomes, strict=True)
-            ],
-        )
+        numbers = deliveries.insert_many(tx, list(zip(prepared, outcomes, strict=True)))
         _write(tx, grouping.together(plans), at_first, arrivals[-1].delivery.received_at)
         alerts.insert(
             tx,
@@ -197,11 +191,11 @@ def record_together(
 
 def record_unreadable(database: Database, delivery: Delivery, problem: Rejected) -> int:
     """Keep the exact bytes of a request that could not be read, and why; the number of the delivery."""
-    packed = pack(delivery.body)
+    prepared = deliveries.prepare(delivery, problem=_problem((problem,)))
 
     def work(tx: Transaction) -> int:
         try:
-            return deliveries.insert(tx, deliveries.Row(delivery, packed, problem=_problem((problem,))))
+            return deliveries.insert(tx, prepared)
         except Duplicate as error:
             known = deliveries.by_request(tx, delivery.request_id)
             if known is None:

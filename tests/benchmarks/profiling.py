@@ -24,7 +24,7 @@ from db.migrate import migrate
 from db.model import grouping
 from db.model.delivery import Delivery
 from db.model.policy import Policy
-from db.store import alerts
+from db.store import alerts, deliveries
 from db.transactions import ingest
 from db.transactions.ingest import Arrival
 from receiver.sources import reading
@@ -37,7 +37,8 @@ from tests.conftest import open_database
 _SHOWN = 25
 _SECTIONS: tuple[tuple[Any, str, str], ...] = (
     (reading, "read_grafana", "parse and check"),
-    (ingest, "pack", "compress the body"),
+    (deliveries, "prepare", "SQL text"),
+    (deliveries, "pack", "compress the body"),
     (grouping, "sort", "decide"),
     (grouping, "plan", "decide"),
     (grouping, "after", "decide"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from db.server.private import reserved_port
 from db.settings import DatabaseSettings
 from db.transactions import ingest
 from db.transactions.ingest import Arrival
-from receiver.collector import Collector
+from receiver.collector import HELD_UP_SECONDS, LONGEST_WAIT_SECONDS, Collector
+from tests.conftest import open_database
 from tests.db.builders import POLICY, a_delivery, a_reading, an_alert
 from tests.servers.database import DbUrl
 from tests.servers.observer import rows
+from tests.servers.proxy import Proxy
 
 
 @pytest.fixture
@@ -79,6 +82,31 @@ def test_a_database_that_is_away_is_told_to_every_one_of_them() -> None:
     collector.stop()
     away.close()
     assert [type(answer) for answer in answers] == [DatabaseAway] * 12
+
+
+def test_who_comes_after_a_failure_finds_a_writer(db_url: DbUrl) -> None:
+    """Also when others came while both writers were busy with a database that was away."""
+    with Proxy(db_url.host, db_url.port) as proxy:
+        line = open_database(replace(db_url, host=proxy.host, port=proxy.port), patience_seconds=1.0)
+        collector = Collector(line, POLICY, recorded=lambda: None)
+        collector.start()
+        proxy.cut()
+
+        async def come() -> None:
+            waiting = []
+            for number in range(4):  # the first for one writer, the second for the other, two that wait
+                waiting.append(asyncio.ensure_future(collector.record(arrival(f"pod-{number}"))))
+                await asyncio.sleep(2 * HELD_UP_SECONDS)
+            failed = await asyncio.gather(*waiting, return_exceptions=True)
+            assert [type(error) for error in failed] == [DatabaseAway] * 4
+            proxy.mend()
+            async with asyncio.timeout(LONGEST_WAIT_SECONDS / 2):
+                assert await collector.record(arrival("late"))
+
+        asyncio.run(come())
+        collector.stop()
+        line.close()
+    assert rows(db_url, "SELECT COUNT(*) AS n FROM grafana_alerts") == [{"n": 1}]
 
 
 def test_what_waits_and_what_comes_later_is_recorded(database: Database, db_url: DbUrl) -> None:

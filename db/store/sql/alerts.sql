@@ -1,5 +1,6 @@
 -- name: insert
--- New rows of the fact log; the contents are the values from source to raw_payload.
+-- New rows of the fact log, written by `db.store.alerts` in this order; the contents are the values from source to
+-- raw_payload.
 INSERT INTO grafana_alerts (
     incident_id, incident_key, delivery_id, received_at, source, kind, state, rule_uid, alertname, fingerprint,
     starts_at, ends_at, message, labels, annotations, raw_payload

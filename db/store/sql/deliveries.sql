@@ -1,12 +1,11 @@
 -- name: insert
 -- A request with its exact bytes; a request id that is there already is refused by uq_request_id, a signature by
--- uq_signature.
+-- uq_signature. The contents are written by `db.store.deliveries`: everything but the outcome.
 INSERT INTO deliveries (
     request_id, received_at, source, content_type, body, body_encoding, body_sha256, body_bytes, truncated_alerts,
     credential, signature, masked, problem, outcome
 ) VALUES (
-    %(request_id)s, %(received_at)s, %(source)s, %(content_type)s, %(body)s, %(body_encoding)s, %(body_sha256)s,
-    %(body_bytes)s, %(truncated_alerts)s, %(credential)s, %(signature)s, %(masked)s, %(problem)s, %(outcome)s
+    %(contents)s, %(outcome)s
 )
 
 -- name: extend
