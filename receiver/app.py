@@ -26,6 +26,7 @@ from db.housekeeping import Housekeeper
 from db.migrate import migrate, schema_state
 from db.model.alert import Reading
 from db.settings import DatabaseSettings
+from receiver.bodies import BodyReader
 from receiver.collector import LONE_REQUESTS, WRITERS, Collector
 from receiver.health import Health
 from receiver.metrics import Metrics, MetricsEndpoint
@@ -141,6 +142,7 @@ def create_app(
     metrics.queue.set_function(collector.waiting)
     scrape = MetricsEndpoint(metrics, background, clock)
     limiter = anyio.CapacityLimiter(WEBHOOK_THREADS)
+    bodies = BodyReader(settings.receiver.max_body_bytes, settings.receiver.body_seconds)
 
     def heard(reading: Reading) -> None:
         for reconciler in reconcilers:
@@ -158,8 +160,7 @@ def create_app(
             limiter=limiter,
             heard=heard,
             meter=metrics.webhook(source),
-            max_body_bytes=settings.receiver.max_body_bytes,
-            body_seconds=settings.receiver.body_seconds,
+            bodies=bodies,
             rates=rates,
             replays=replays,
             masks=policy.masks,
@@ -189,15 +190,15 @@ def create_app(
         _log.info("observer stopped")
 
     routes = [
+        *(  # which come first, since routes are tried one after the other
+            Route(f"/webhook/{source}{slash}", webhook(source), methods=["POST", "PUT"])
+            for slash in ("", "/")  # a redirect would turn a sender's POST into a GET
+            for source in ("grafana", "alertmanager")
+        ),
         Route("/health", health.health, methods=["GET"]),
         Route("/ready", health.ready, methods=["GET"]),
         Route("/metrics", scrape.__call__, methods=["GET"]),
         Route("/", health.information, methods=["GET"]),
-        *(
-            Route(f"/webhook/{source}{slash}", webhook(source).__call__, methods=["POST", "PUT"])
-            for source in ("grafana", "alertmanager")
-            for slash in ("", "/")  # a redirect would turn a sender's POST into a GET
-        ),
         *bot.routes,
     ]
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -52,6 +52,9 @@ class Allowed:
     signature: bytes | None = None
 
 
+_ALLOWED = Allowed()
+
+
 @dataclass(frozen=True, slots=True)
 class Denied:
     """The request may not come in."""
@@ -85,14 +88,14 @@ class Bearer:
     """
 
     tokens: tuple[str, ...] | str = field(repr=False)
+    _digests: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.tokens or not all(self._all()):
             raise ValueError("a bearer token must not be empty")
         if any(token != token.strip() for token in self._all()):
             raise ValueError("a bearer token must not begin or end with white space, such as the end of a line")
-        for token in self._all():
-            _secret(token)
+        object.__setattr__(self, "_digests", tuple(_digest(_secret(token)) for token in self._all()))
 
     def _all(self) -> tuple[str, ...]:
         return (self.tokens,) if isinstance(self.tokens, str) else self.tokens
@@ -112,10 +115,11 @@ class Bearer:
         given = _credentials(headers, "bearer")
         if isinstance(given, Denied):
             return given
+        digest = _digest(given)
         matches = False
-        for token in self._all():
-            matches |= _same(given, _secret(token))
-        return Allowed() if matches else Denied(Denial.WRONG)
+        for expected in self._digests:
+            matches |= hmac.compare_digest(digest, expected)
+        return _ALLOWED if matches else Denied(Denial.WRONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,14 @@ class Basic:
 
     user: str
     password: str = field(repr=False)
+    _digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.user or not self.password:
             raise ValueError("basic auth needs a user and a password")
         if ":" in self.user:
             raise ValueError("a user of basic auth cannot have a colon in it")
-        _secret(self.user + self.password)
+        object.__setattr__(self, "_digest", _digest(_secret(f"{self.user}:{self.password}")))
 
     @property
     def signed(self) -> bool:
@@ -151,7 +156,7 @@ class Basic:
             pair = base64.b64decode(given, validate=True)
         except binascii.Error:
             return Denied(Denial.MALFORMED)
-        good = _same(pair, _secret(f"{self.user}:{self.password}"))
+        good = hmac.compare_digest(_digest(pair), self._digest)
         return Allowed(self.user) if good else Denied(Denial.WRONG)
 
 
@@ -203,7 +208,8 @@ class Hmac:
                 return Denied(Denial.TIMESTAMP_MALFORMED)
             digest.update(timestamp.encode() + b":")
         digest.update(body)
-        if not _same(_bytes(signature).strip().lower(), digest.hexdigest().encode()):
+        expected = _digest(digest.hexdigest().encode())
+        if not hmac.compare_digest(_digest(_bytes(signature).strip().lower()), expected):
             return Denied(Denial.SIGNATURE_WRONG)
         # Written so that a clock that gives no number (NaN) is outside as well.
         if timestamp and not abs(now - int(timestamp)) <= self.window:
@@ -277,6 +283,6 @@ def _secret(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _same(given: bytes, expected: bytes) -> bool:
-    """Whether both are equal, in a time that tells neither where they differ nor how long the secret is."""
-    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
+def _digest(text: bytes) -> bytes:
+    """What is compared instead of the texts, so that the time it takes does not tell how long the secret is either."""
+    return hashlib.sha256(text).digest()

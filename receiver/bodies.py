@@ -5,10 +5,13 @@ A sender that writes a byte a minute, and one that compressed gigabytes of zeros
 
 from __future__ import annotations
 
+import asyncio
 import zlib
+from collections.abc import Mapping
 
 import anyio
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 BODY_SECONDS = 30.0
 """The longest time for a whole body: Grafana gives up its request after 30 seconds, Alertmanager after 10."""
@@ -41,35 +44,83 @@ class UnknownEncoding(Exception):
     """The body came in an encoding that is not supported."""
 
 
-async def read_body(request: Request, most: int, *, seconds: float = BODY_SECONDS) -> bytes:
-    """The whole body as sent, at most `most` bytes. Raises `BodyTooLarge`, `BodyTooSlow`, and Starlette's
-    `ClientDisconnect` when the sender goes away."""
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > most:
-        raise BodyTooLarge(unread=True)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        with anyio.fail_after(seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > most:
-                    raise BodyTooLarge(unread=True)
-                chunks.append(chunk)
-    except TimeoutError as error:
-        raise BodyTooSlow from error
-    return b"".join(chunks)
+class BodyReader:
+    """Reads bodies of at most `most` bytes that are complete within `seconds`; for one event loop.
+
+    Nearly every body is there as soon as its headers, and a timer for each would cost more than reading it: so one
+    timer watches all that are being read. They all have the same time, so the one that began first is due first.
+    """
+
+    def __init__(self, most: int, seconds: float = BODY_SECONDS) -> None:
+        self.most = most
+        self.seconds = seconds
+        self._deadlines: dict[asyncio.Task[object], float] = {}  # of the loop's clock, the first one first
+        self._late: set[asyncio.Task[object]] = set()  # those that were cancelled because of it
+        self._timer: asyncio.TimerHandle | None = None  # never later than the first deadline
+
+    async def read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """The whole body as sent; `headers` have lower-case names. Raises `BodyTooLarge`, `BodyTooSlow`, and
+        Starlette's `ClientDisconnect` when the sender goes away."""
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self.most:
+            raise BodyTooLarge(unread=True)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        loop = task.get_loop()
+        self._deadlines[task] = deadline = loop.time() + self.seconds
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._look, loop)
+        try:
+            return await self._read(receive)
+        except asyncio.CancelledError as error:
+            # As `asyncio.timeout` has it: who was cancelled by somebody else as well stays cancelled.
+            if task in self._late and task.uncancel() == 0:
+                raise BodyTooSlow from error
+            raise
+        finally:
+            del self._deadlines[task]
+            self._late.discard(task)
+
+    async def _read(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self.most:
+                raise BodyTooLarge(unread=True)
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return b"".join(chunks)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what is late, and look again when the next one will be; without one, the next body begins anew."""
+        self._timer = None
+        now = loop.time()
+        for task, deadline in self._deadlines.items():
+            if deadline > now:
+                self._timer = loop.call_at(deadline, self._look, loop)
+                break
+            if task not in self._late:
+                self._late.add(task)
+                task.cancel()
 
 
-async def drain(request: Request) -> None:
-    """Read on for a moment and throw it away, so that the sender comes to read the answer. Never raises."""
-    if "expect" in request.headers:  # this sender waits before it writes; reading would tell it to begin
+async def drain(headers: Mapping[str, str], receive: Receive) -> None:
+    """Read on for a moment and throw it away, so that the sender comes to read the answer. Never raises.
+
+    `headers` have lower-case names."""
+    if "expect" in headers:  # this sender waits before it writes; reading would tell it to begin
         return
     size = 0
     with anyio.move_on_after(DRAIN_SECONDS):
         more = True
         while more and size <= DRAIN_BYTES:
-            message = await request.receive()
+            message = await receive()
             size += len(message.get("body", b""))
             more = message["type"] == "http.request" and message.get("more_body", False)
 

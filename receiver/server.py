@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import TimerHandle
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -19,7 +20,12 @@ _log = logging.getLogger(__name__)
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection; a request that breaks a bound is answered 431 or 408 if there is still something to answer."""
+    """One connection; a request that breaks a bound is answered 431 or 408 if there is still something to answer.
+
+    A request has three times to keep, of its headers, of its body, and until the next one. A timer for each would be a
+    good part of what a request costs: so there is one for the connection, which is moved only to an earlier time, and
+    looks for what it was set when it rings.
+    """
 
     most_header_bytes = 64 * 1024
     """Of the first line and all headers; a little more is read before it shows."""
@@ -32,18 +38,24 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._timer: TimerHandle | None = None
+        self._deadline: float | None = None  # of the loop's clock, for what is awaited at present
+        self._overdue: Callable[[], None] = self._too_slow  # what is done when it did not come
+        self._timer: TimerHandle | None = None  # never later than the deadline
+        self._timer_at = 0.0
         self._in_headers = True
         self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """A sender connected; its request may not let us wait."""
         super().connection_made(transport)
-        self._arm(self.header_seconds)
+        self._await_within(self.header_seconds, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
-        self._disarm()
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -59,16 +71,18 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_headers = True
         self._header_bytes = 0
-        self._arm(self.header_seconds)
+        self._await_within(self.header_seconds, self._too_slow)
 
     def on_headers_complete(self) -> None:
         """All headers are there."""
         self._in_headers = False
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        size = len(self.url)
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
         if size > self.most_header_bytes:
             self._refuse(431, "headers too large")
             return
-        self._arm(self.request_seconds)
+        self._await_within(self.request_seconds, self._too_slow)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -78,21 +92,50 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
-        self._disarm()
+        self._deadline = None
         if not self.transport.is_closing():
             super().on_message_complete()
 
-    def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(seconds, self._too_slow)
+    def on_response_complete(self) -> None:
+        """The answer is written: go on with the next request that is here, or wait for one.
 
-    def _disarm(self) -> None:
+        This is uvicorn's own, without the timer of its own that it gives each pause between two requests.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self._deadline is None:  # else a part of the answered request is still to come, and has its own time
+            self._await_within(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _await_within(self, seconds: float, overdue: Callable[[], None]) -> None:
+        """Call `overdue` in so many seconds, unless another deadline takes this one's place before."""
+        self._deadline = deadline = self.loop.time() + seconds
+        self._overdue = overdue
         if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
             self._timer.cancel()
-            self._timer = None
+        self._set_timer(deadline)
+
+    def _set_timer(self, deadline: float) -> None:
+        self._timer = self.loop.call_at(deadline, self._ring)
+        self._timer_at = deadline
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self.loop.time() < self._deadline:
+            self._set_timer(self._deadline)
+            return
+        self._deadline = None
+        self._overdue()
 
     def _too_slow(self) -> None:
-        self._timer = None
         if not self.transport.is_closing():
             self._refuse(408, "request too slow")
 

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from db.database import Database
 from db.errors import (
@@ -36,11 +38,11 @@ from db.transactions.ingest import Arrival
 from receiver.auth import Allowed, Denial, Denied, WebhookAuth
 from receiver.bodies import (
     BodyNotDecoded,
+    BodyReader,
     BodyTooLarge,
     BodyTooSlow,
     decoded,
     drain,
-    read_body,
     supported,
 )
 from receiver.collector import Collector
@@ -66,7 +68,7 @@ AT_ONCE_BYTES = 32 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """One webhook path: `source` names it in the record until the body says more."""
+    """One webhook path, as an ASGI application; `source` names it in the record until the body says more."""
 
     source: str
     read: Callable[[bytes], Reading]
@@ -77,27 +79,30 @@ class Webhook:
     limiter: anyio.CapacityLimiter  # of the threads that read large bodies and keep unreadable ones
     heard: Callable[[Reading], None]  # called after a commit with what was recorded
     meter: WebhookMeter
-    max_body_bytes: int
+    bodies: BodyReader
     rates: Rates
     replays: Replays
     masks: Masks
-    body_seconds: float
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; 2xx only after the commit."""
+        response = await self._respond(_headers(scope), receive)
+        await response(scope, receive, send)
+
+    async def _respond(self, headers: Mapping[str, str], receive: Receive) -> Response:
         began = time.monotonic()
         try:
-            return await self._answer(request)
+            return await self._answer(headers, receive)
         except BodyTooLarge as error:
             self.meter.outcome("too_large")
             _log.warning("webhook body too large", extra={"source": self.source})
             if error.unread:
-                await drain(request)
-            return _problem(413, "body", f"the body is larger than {self.max_body_bytes} bytes", close=True)
+                await drain(headers, receive)
+            return _problem(413, "body", f"the body is larger than {self.bodies.most} bytes", close=True)
         except BodyTooSlow:
             self.meter.outcome("gone")
             _log.warning("webhook body too slow", extra={"source": self.source})
-            reason = f"the body was not complete after {self.body_seconds:.0f} seconds"
+            reason = f"the body was not complete after {self.bodies.seconds:.0f} seconds"
             return _problem(408, "body", reason, close=True)
         except ClientDisconnect:
             self.meter.outcome("gone")
@@ -106,27 +111,27 @@ class Webhook:
         finally:
             self.meter.took(time.monotonic() - began)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, headers: Mapping[str, str], receive: Receive) -> Response:
         # A signature covers the body; other credentials are checked before a byte of it is read.
         signed = self.auth.signed
-        proof = self._proof(request, b"") if not signed else Allowed()
+        proof = self._proof(headers, b"") if not signed else Allowed()
         if isinstance(proof, Denied):
-            await drain(request)
+            await drain(headers, receive)
             return self._denied(proof)
-        body = await read_body(request, self.max_body_bytes, seconds=self.body_seconds)
+        body = await self.bodies.read(headers, receive)
         if signed:
-            proof = self._proof(request, body)
+            proof = self._proof(headers, body)
             if isinstance(proof, Denied):
                 return self._denied(proof)
-        encoding = request.headers.get("content-encoding", "")
-        if not supported(encoding):
+        encoding = headers.get("content-encoding", "")
+        if encoding and not supported(encoding):
             self.meter.outcome("encoding")
             return _problem(
                 415, "Content-Encoding", f"{encoding[:40]!r} is not supported; send gzip, or the body as is"
             )
         arrived = _Arrived(
             received_at=self.clock(),
-            content_type=_content_type(request),
+            content_type=_content_type(headers),
             encoding=encoding,
             body=body,
             credential=proof.credential,
@@ -134,8 +139,8 @@ class Webhook:
         )
         return await self._take(arrived)
 
-    def _proof(self, request: Request, body: bytes) -> Allowed | Denied:
-        decision = self.auth.check(request.headers, body, self.clock().timestamp())
+    def _proof(self, headers: Mapping[str, str], body: bytes) -> Allowed | Denied:
+        decision = self.auth.check(headers, body, self.clock().timestamp())
         if isinstance(decision, Allowed) and self.replays.knows(decision.signature):
             return Denied(Denial.SIGNATURE_REPLAYED)
         return decision
@@ -159,7 +164,7 @@ class Webhook:
         except BodyTooLarge:
             self.meter.outcome("too_large")
             _log.warning("webhook body too large", extra={"source": self.source, "bytes": len(arrived.body)})
-            return _problem(413, "body", f"the body is larger than {self.max_body_bytes} bytes once decompressed")
+            return _problem(413, "body", f"the body is larger than {self.bodies.most} bytes once decompressed")
         except BodyNotDecoded:
             self.meter.outcome("encoding")
             _log.warning("webhook body not decoded", extra={"source": self.source, "bytes": len(arrived.body)})
@@ -184,7 +189,7 @@ class Webhook:
 
     def _understand(self, arrived: _Arrived) -> tuple[Delivery, Reading | Unreadable]:
         """Decompress, mask, read. Raises `BodyTooLarge` and `BodyNotDecoded`."""
-        body, masked = mask_body(decoded(arrived.body, arrived.encoding, self.max_body_bytes), self.masks)
+        body, masked = mask_body(decoded(arrived.body, arrived.encoding, self.bodies.most), self.masks)
         delivery = Delivery(
             request_id=_PROCESS + next(_numbers).to_bytes(8, "big"),
             received_at=arrived.received_at,
@@ -227,8 +232,7 @@ class Webhook:
         raise error
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrived:
+class _Arrived(NamedTuple):
     """A request whose sender is known and whose body is complete."""
 
     received_at: datetime
@@ -239,9 +243,15 @@ class _Arrived:
     signature: bytes | None
 
 
-def _content_type(request: Request) -> str:
+def _headers(scope: Scope) -> dict[str, str]:
+    """The headers of a request by their names in lower case; of several with one name the first counts."""
+    pairs = reversed(list(scope["headers"]))
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
     """What the sender says of the body; nobody else may claim that it is a finding of Observer's own."""
-    said = request.headers.get("content-type", "")
+    said = headers.get("content-type", "")
     return "" if said.lower().startswith(finding.CONTENT_TYPE) else said
 
 
