@@ -19,6 +19,53 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 _log = logging.getLogger(__name__)
 
 
+class _OnePacket(asyncio.Transport):
+    """Gathers what is written in one step of the event loop, so that an answer's head and body cost one system call.
+
+    It holds back nothing across steps; an answer that would be written in pieces for long has its pieces sent.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send it after this step, behind what is held already."""
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(bytes(data))
+
+    def close(self) -> None:
+        """Send what is held, and no more."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is over, or will be when all is sent."""
+        return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        """Take nothing more for the moment."""
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take more again."""
+        self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known of the connection, as the event loop names it."""
+        return self._transport.get_extra_info(name, default)
+
+    def _flush(self) -> None:
+        if self._held:
+            data = b"".join(self._held)
+            self._held.clear()
+            if not self._transport.is_closing():  # the sender may have gone away since
+                self._transport.write(data)
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection; a request that breaks a bound is answered 431 or 408 if there is still something to answer.
 
@@ -47,7 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """A sender connected; its request may not let us wait."""
-        super().connection_made(transport)
+        super().connection_made(_OnePacket(transport, self.loop))
         self._await_within(self.header_seconds, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
