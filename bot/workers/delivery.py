@@ -101,9 +101,11 @@ class Delivery:
         self._lease = lease_seconds
         self._settle = settle_seconds
         self._worker = secrets.token_hex(8)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # holds for all of these:
         self._pace = Pace()
         self._breaker = Breaker()
+        self._due: list[float] = []  # when messages of ours that pause are due again
+        self._awaited: dict[int, float] = {}  # thread -> the moment it waits for
         self._exchanged = 0  # tokens that this worker knows of
 
     def turn(self) -> float:
@@ -111,12 +113,13 @@ class Delivery:
         claimed_at = self._monotonic()
         self._welcome_token()
         with self._lock:
+            self._awaited.pop(threading.get_ident(), None)
             wait = self._breaker.wait(claimed_at)
         if wait:
             return min(wait, IDLE_SECONDS)
         message = self._claim()
         if message is None:
-            return IDLE_SECONDS if self._quiet() else 0.1
+            return self._until_next()
         face = self._render(message)
         if face is None:
             telling.abandon(self._database, message, message.wanted_version, "nothing to show")
@@ -166,11 +169,27 @@ class Delivery:
                 self._pace = self._pace.edited(now)
             return message
 
-    def _quiet(self) -> bool:
-        """Whether the pace holds nothing back at the moment."""
+    def _until_next(self) -> float:
+        """Seconds until the next moment at which something that waits may go, and that no other thread waits for.
+
+        With many messages waiting a look is dear, and it finds nothing before then: so each moment is for one thread.
+        """
         with self._lock:
             now = self._monotonic()
-            return self._pace.may_edit(now) and self._pace.may_look(now) and not self._pace.busy_channels(now)
+            self._due = [at for at in self._due if at > now]
+            moments = sorted([*self._pace.moments(now), *self._due])
+            for taken in self._awaited.values():
+                if taken in moments:
+                    moments.remove(taken)
+            if not moments or moments[0] > now + IDLE_SECONDS:
+                return IDLE_SECONDS
+            self._awaited[threading.get_ident()] = moments[0]
+            return moments[0] - now
+
+    def _look_again_in(self, seconds: float) -> None:
+        """A message pauses for so long, by the record: it is due then."""
+        with self._lock:
+            self._due.append(self._monotonic() + seconds)
 
     # -- the three steps ----------------------------------------------------------------------------------------
 
@@ -184,6 +203,7 @@ class Delivery:
             case Sent(channel=channel, ts=ts):
                 self._worked(message)
                 telling.shown(self._database, message, face.version, channel, ts, pause=face.pause)
+                self._look_again_in(face.pause)
                 telling.works(self._database, message.channel, channel, self._clock())
                 _log.info("message posted", extra=_ids(message) | {"version": face.version, "ts": ts})
             case _:
@@ -202,6 +222,7 @@ class Delivery:
                 if self._worked(message):
                     telling.works(self._database, message.channel, message.channel_id, self._clock())
                 telling.shown(self._database, message, face.version, message.channel_id, message.ts, pause=face.pause)
+                self._look_again_in(face.pause)
                 _log.info("message edited", extra=_ids(message) | {"version": face.version})
             case Rejected(trouble=Trouble.GONE, error=error):
                 self._answered()
@@ -210,6 +231,7 @@ class Delivery:
                 with self._lock:
                     self._pace = self._pace.edit_refused(self._monotonic(), seconds)
                 telling.not_sent(self._database, message, self._worker, "ratelimited", seconds, counts=False)
+                self._look_again_in(seconds)
                 _log.warning("slack limits edits", extra=_ids(message) | {"retry_after": seconds})
             case _:
                 # an edit is rendered anew each time: sending it twice does no harm
@@ -256,11 +278,13 @@ class Delivery:
             with self._lock:
                 self._pace = self._pace.post_refused(message.channel, self._monotonic(), outcome.retry_after)
             telling.not_sent(self._database, message, self._worker, "ratelimited", outcome.retry_after, counts=False)
+            self._look_again_in(outcome.retry_after)
             _log.warning("slack limits posts", extra=_ids(message) | {"retry_after": outcome.retry_after})
         elif isinstance(outcome, Unclear):
             self._failed()
             pause = max(self._settle, back_off(message.attempts + 1, first=1.0, most=MOST_WAIT_SECONDS))
             telling.unclear(self._database, message, self._worker, outcome.reason, pause)
+            self._look_again_in(pause)
             _log.warning("outcome of a post is unclear", extra=_ids(message) | {"reason": outcome.reason})
         else:
             self._later(message, face, outcome)
@@ -297,6 +321,7 @@ class Delivery:
             telling.unclear(self._database, message, self._worker, error, pause)
         else:
             telling.not_sent(self._database, message, self._worker, error, pause)
+        self._look_again_in(pause)
         _log.warning("message waits", extra=_ids(message) | {"error": error, "seconds": pause, "attempts": attempts})
 
     def _elsewhere(self, message: Message, face: Face, error: str) -> bool:

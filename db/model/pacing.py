@@ -42,6 +42,10 @@ class Bucket:
         """Whether one may go now."""
         return self.refilled(now).tokens >= 1.0
 
+    def ready_at(self) -> float:
+        """When one may go: seconds of the same clock, in the past when one may go already."""
+        return self.at + (1.0 - self.tokens) / self.rate.per_second
+
     def taken(self, now: float) -> Bucket:
         """One gone; the tokens may fall below zero when somebody took one without asking."""
         bucket = self.refilled(now)
@@ -75,6 +79,15 @@ class Pace:
         paced = {channel for channel, bucket in self.posts.items() if not bucket.ready(now)}
         blocked = {channel for channel, until in self.channels_blocked.items() if now < until}
         return tuple(sorted(paced | blocked))
+
+    def moments(self, now: float) -> list[float]:
+        """When something may go that may not go now, the first first: the next post of each channel, the next edit, the
+        next look. Two channels that become free at once are two moments."""
+        channels = {name: bucket.ready_at() for name, bucket in self.posts.items()}
+        for name, until in self.channels_blocked.items():
+            channels[name] = max(until, channels.get(name, until))
+        edit = max(self.edits_blocked, self.edits.ready_at() if self.edits is not None else 0.0)
+        return sorted(at for at in (*channels.values(), edit, self.looks_blocked) if at > now)
 
     def posted(self, channel: str, now: float) -> Pace:
         """A post goes to this channel."""

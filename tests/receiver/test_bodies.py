@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 
 from db.server.private import reserved_port
 from receiver.app import Settings, create_app
-from receiver.bodies import BodyNotDecoded, BodyTooLarge, decoded, supported
+from receiver.bodies import BodyNotDecoded, BodyReader, BodyTooLarge, BodyTooSlow, decoded, supported
 from receiver.settings import MAX_BODY_BYTES
 from tests.bodies import alert, grafana
 from tests.receiver.test_webhooks import BEARER, BODY, head, kept, talk
@@ -82,6 +85,61 @@ def test_a_bomb_is_given_up_without_being_unpacked() -> None:
 def test_a_body_of_very_many_compressed_parts_is_refused() -> None:
     with pytest.raises(BodyNotDecoded):
         decoded(gzip.compress(b"x") * 100_000, "gzip", MAX_BODY_BYTES)
+
+
+# Of time
+
+
+async def whole() -> dict[str, Any]:
+    """A body that is there at once."""
+    return {"type": "http.request", "body": b"{}", "more_body": False}
+
+
+async def never() -> dict[str, Any]:
+    """A body that does not come."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def late_after(reader: BodyReader) -> float:
+    """After how many seconds a body that does not come is given up."""
+    began = time.monotonic()
+    with pytest.raises(BodyTooSlow):
+        await reader.read({}, never)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0, "who reads may go on"
+    return time.monotonic() - began
+
+
+def test_each_body_has_its_own_time_although_one_timer_watches_all() -> None:
+    async def run() -> list[float]:
+        reader = BodyReader(100, 0.3)
+        assert await reader.read({}, whole) == b"{}"  # sets the timer
+        await asyncio.sleep(0.2)
+        first = asyncio.create_task(late_after(reader))
+        await asyncio.sleep(0.1)
+        assert await reader.read({}, whole) == b"{}"
+        second = asyncio.create_task(late_after(reader))
+        waits = [await first, await second, await late_after(reader)]
+        await asyncio.sleep(0.35)  # nobody is watched, the timer is gone
+        assert await reader.read({}, whole) == b"{}"
+        return [*waits, await late_after(reader)]
+
+    assert asyncio.run(run()) == pytest.approx([0.3] * 4, abs=0.05)
+
+
+def test_a_reader_that_is_stopped_by_others_is_not_late() -> None:
+    async def run() -> None:
+        reader = BodyReader(100, 0.2)
+        task = asyncio.create_task(reader.read({}, never))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await late_after(reader)
+
+    asyncio.run(run())
 
 
 # Over HTTP

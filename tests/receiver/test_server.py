@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -23,6 +24,10 @@ class Hasty(GuardedProtocol):
 
     header_seconds = 0.3
     request_seconds = 0.5
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.timeout_keep_alive = 2
 
 
 async def echo(request: Request) -> PlainTextResponse:
@@ -80,6 +85,50 @@ def test_an_idle_connection_may_be_used_again(port: int) -> None:
             wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
             time.sleep(Hasty.request_seconds + 0.2)
+
+
+def test_an_idle_connection_is_closed_without_a_word_when_its_time_is_over(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+        for pause in (1.2, 0.0):  # a second request begins the time anew
+            wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
+            time.sleep(pause)
+        began = time.monotonic()
+        assert wire.recv(65_536) == b""
+        assert 1.9 < time.monotonic() - began < 3.0
+
+
+def test_each_request_of_a_connection_has_the_whole_time_and_no_more(port: int) -> None:
+    """One timer serves them all: it must not ring for an earlier request, nor be late for a later one."""
+    whole = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+        for _ in range(8):  # each begins at another moment of the timer's time
+            wire.sendall(whole[:20])
+            time.sleep(0.2)
+            wire.sendall(whole[20:-1])
+            time.sleep(0.15)
+            wire.sendall(whole[-1:])
+            assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
+            time.sleep(0.07)
+        began = time.monotonic()
+        wire.sendall(whole[:20])
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 408 ")
+        assert Hasty.header_seconds - 0.05 < time.monotonic() - began < Hasty.header_seconds + 0.3
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+        wire.sendall(whole)
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
+        time.sleep(0.2)
+        began = time.monotonic()
+        wire.sendall(whole[:-1])
+        assert wire.recv(65_536) == b"", "the application has the answer in hand"
+        assert Hasty.request_seconds - 0.05 < time.monotonic() - began < Hasty.request_seconds + 0.3
+
+
+def test_an_answer_comes_in_one_piece(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+        for _ in range(20):
+            wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert wire.recv(65_536).endswith(b"\r\n\r\n/ 0 1")
 
 
 @pytest.mark.parametrize("pieces", [1, 40])

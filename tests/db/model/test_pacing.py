@@ -149,3 +149,30 @@ def test_histories_are_left_alone_for_as_long_as_slack_wants() -> None:
     pace = Pace().look_refused(10.0, 30.0)
     assert not pace.may_look(39.9)
     assert pace.may_look(40.0)
+
+
+def test_the_moments_at_which_something_may_go_again() -> None:
+    assert Pace().moments(0.0) == []
+    pace = Pace().posted("C1", 100.0).posted("C2", 100.25).posted("C3", 100.5)
+    pace = pace.post_refused("C1", 100.5, 0.2).post_refused("C2", 100.5, 30.0).post_refused("C4", 100.5, 5.0)
+    assert pace.moments(100.5) == [101.0, 101.5, 105.5, 130.5]
+    assert pace.moments(101.0) == [101.5, 105.5, 130.5], "what may go now is awaited no more"
+    assert pace.look_refused(100.5, 1.0).edit_refused(100.5, 2.0).moments(110.0) == [130.5]
+    assert pace.look_refused(100.5, 1.0).edit_refused(100.5, 2.0).moments(100.5)[1:4] == [101.5, 101.5, 102.5]
+
+
+@given(st.lists(st.floats(0, 2), min_size=1, max_size=30))
+@unhurried
+def test_nothing_may_go_before_its_moment_and_something_may_then(pauses: list[float]) -> None:
+    pace, now = Pace(), 1000.0
+    for pause in pauses:
+        now += pause
+        pace = (pace.edited(now) if pace.may_edit(now) else pace).posted("C1", now)
+    for at in pace.moments(now):
+        before, after = at - 1e-6, at + 1e-6
+        held = pace.busy_channels(before), pace.may_edit(before)
+        assert held != (pace.busy_channels(after), pace.may_edit(after))
+    first = min(pace.moments(now), default=now + 5)
+    middle = (now + first) / 2
+    if first - now > 1e-5:
+        assert (pace.busy_channels(now), pace.may_edit(now)) == (pace.busy_channels(middle), pace.may_edit(middle))
