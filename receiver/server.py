@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class _OnePacket(asyncio.Transport):
     """Gathers what is written in one step of the event loop, so that an answer's head and body cost one system call.
 
-    It holds back nothing across steps; an answer that would be written in pieces for long has its pieces sent.
+    Nothing is held longer than that step: what an application writes piece by piece goes out piece by piece.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -69,9 +69,9 @@ class _OnePacket(asyncio.Transport):
 class GuardedProtocol(HttpToolsProtocol):
     """One connection; a request that breaks a bound is answered 431 or 408 if there is still something to answer.
 
-    A request has three times to keep, of its headers, of its body, and until the next one. A timer for each would be a
-    good part of what a request costs: so there is one for the connection, which is moved only to an earlier time, and
-    looks for what it was set when it rings.
+    Its headers, its body, and the next request each have their time. A timer for each would be a good part of what a
+    request costs: so the connection has one, which is set anew only for an earlier deadline, and which looks when it
+    rings whether the deadline of the moment is over.
     """
 
     most_header_bytes = 64 * 1024
@@ -146,16 +146,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The answer is written: go on with the next request that is here, or wait for one.
 
-        This is uvicorn's own, without the timer of its own that it gives each pause between two requests.
+        uvicorn would set another timer for each pause between two requests; the rest is as it has it.
         """
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
             return
+        self.server_state.total_requests += 1
         self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
-        elif self._deadline is None:  # else a part of the answered request is still to come, and has its own time
+        if self._deadline is None:  # else a part of the answered request is still to come, and has its own time
             self._await_within(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _await_within(self, seconds: float, overdue: Callable[[], None]) -> None:
