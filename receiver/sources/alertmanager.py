@@ -22,7 +22,7 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
     not do: it is the expression, and changes with every edit. Only an alert that a Grafana has handed over keeps the
     UID of its rule, so that it means the same rule on both ways.
     """
-    state = fields.state_of(element.get("status"))
+    state = fields.state_of(element)
     raw = element.stored()  # first of all, because it bounds the work that follows
     all_labels = element.get("labels").texts()
     labels = fields.meaningful(all_labels)
@@ -50,11 +50,11 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
         summary=fields.summary_of(annotations),
         reason=fields.reason_of(labels, annotations),
         links=Links(
-            source=fields.web_address(element.get("generatorURL").text_or("")),
-            dashboard=fields.web_address(element.get("dashboardURL").text_or("")),
-            panel=fields.web_address(element.get("panelURL").text_or("")),
+            source=fields.web_address(element.text_of("generatorURL")),
+            dashboard=fields.web_address(element.text_of("dashboardURL")),
+            panel=fields.web_address(element.text_of("panelURL")),
             runbook=fields.runbook_of(annotations),
-            silence=fields.web_address(element.get("silenceURL").text_or("")) or silence_form(form, all_labels),
+            silence=fields.web_address(element.text_of("silenceURL")) or silence_form(form, all_labels),
         ),
         raw=raw,
     )

@@ -29,15 +29,19 @@ _RULE_PATH = re.compile(r"/alerting/(?:grafana/)?([A-Za-z0-9_-]{1,40})/(?:view|e
 _RULE_MATCHER = re.compile(r"[?&]matcher=__alert_rule_uid__(?:=|%3[Dd])([A-Za-z0-9_-]{1,40})(?=[&#]|$)")
 _FINGERPRINT = re.compile(r"[!-~]{1,64}")
 # Neither user names nor passwords in front of the host: they are secrets, or they disguise the host.
+# What follows the host may be anything, because whoever asks has looked for spaces already.
 _WEB_ADDRESS = re.compile(
-    r"https?://(?:\[[0-9a-f:.]+\]|[^\s/?#@:\\\[\]<>\"|\x7f]+)(?::[0-9]{1,5})?(?:[/?#][^\s\x7f]*)?", re.IGNORECASE
+    r"(?i:https?)://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\\\[\]<>\"|\x7f]+)(?::[0-9]{1,5})?(?:[/?#].*)?", re.DOTALL
 )
 
 
-def state_of(status: Wild) -> AlertState:
+def state_of(alert: Wild) -> AlertState:
     """Firing or resolved, in any case; the only status to trust is the alert's own, never that of the group."""
+    if usual := _STATES.get(alert.text_of("status")):
+        return usual
+    status = alert.get("status")
     word = status.text()
-    state = _STATES.get(word) or _STATES.get(word.strip().lower())
+    state = _STATES.get(word.strip().lower())
     if state is None:
         raise status.error(f'expected "firing" or "resolved", found {quoted(word)}')
     return state
@@ -56,7 +60,7 @@ def meaningful(texts: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def annotation_texts(annotations: Wild) -> dict[str, str]:
+def annotation_texts(annotations: Wild) -> Mapping[str, str]:
     """Annotations, which may be missing as a whole. They are for reading, so nested values stay as JSON text."""
     if annotations.is_absent:
         return {}
@@ -85,7 +89,7 @@ def fingerprint_of(labels: Mapping[str, str]) -> str:
 
 def fingerprint(alert: Wild, labels: Mapping[str, str], rule_uid: str) -> str:
     """The source's own fingerprint; where it sent none (custom payloads), the one it would have sent."""
-    given = alert.get("fingerprint").text_or("")
+    given = alert.text_of("fingerprint")
     if _FINGERPRINT.fullmatch(given):
         return given
     return fingerprint_of({**labels, RULE_UID_LABEL: rule_uid} if rule_uid else labels)
@@ -99,16 +103,16 @@ def grafana_rule_uid(alert: Wild, labels: Mapping[str, str]) -> str:
     Grafana hands its alerts to an Alertmanager; and in a matcher of `silenceURL` since 11.5. What is not of a UID's
     alphabet is none.
     """
-    given = alert.get("ruleUID").text_or("")
-    if _RULE_UID.fullmatch(given):
+    given = alert.text_of("ruleUID")
+    if given and _RULE_UID.fullmatch(given):
         return given
     given = labels.get(RULE_UID_LABEL, "")
-    if _RULE_UID.fullmatch(given):
+    if given and _RULE_UID.fullmatch(given):
         return given
-    path = alert.get("generatorURL").text_or("").partition("?")[0].partition("#")[0]
+    path = alert.text_of("generatorURL").partition("?")[0].partition("#")[0]
     if match := _RULE_PATH.search(path):
         return match[1]
-    if match := _RULE_MATCHER.search(alert.get("silenceURL").text_or("")):
+    if match := _RULE_MATCHER.search(alert.text_of("silenceURL")):
         return match[1]
     return ""
 
@@ -174,8 +178,11 @@ def runbook_of(annotations: Mapping[str, str]) -> str:
 
 def web_address(text: str) -> str:
     """The text if it is an http or https address with a host and without credentials, else an empty text."""
-    text = text.strip()
-    return text if text and len(text) <= MAX_LINK and _WEB_ADDRESS.fullmatch(text) else ""
+    words = text.split(None, 1)
+    if len(words) != 1:
+        return ""
+    (address,) = words
+    return address if len(address) <= MAX_LINK and "\x7f" not in address and _WEB_ADDRESS.fullmatch(address) else ""
 
 
 def shortened(text: str, most: int) -> str:

@@ -23,7 +23,7 @@ def read_alert(element: Wild, tested: str) -> Alert:
     What only decorates (values, links) is left out when it is not what it should be. `tested` is the fingerprint that
     `tested_fingerprint` has found for the body.
     """
-    state = fields.state_of(element.get("status"))
+    state = fields.state_of(element)
     raw = element.stored()  # first of all, because it bounds the work that follows
     all_labels = element.get("labels").texts()
     labels = fields.meaningful(all_labels)
@@ -49,11 +49,11 @@ def read_alert(element: Wild, tested: str) -> Alert:
         summary=fields.summary_of(annotations),
         reason=fields.reason_of(labels, annotations),
         links=Links(
-            source=fields.web_address(element.get("generatorURL").text_or("")),
-            dashboard=fields.web_address(element.get("dashboardURL").text_or("")),
-            panel=fields.web_address(element.get("panelURL").text_or("")),
+            source=fields.web_address(element.text_of("generatorURL")),
+            dashboard=fields.web_address(element.text_of("dashboardURL")),
+            panel=fields.web_address(element.text_of("panelURL")),
             runbook=fields.runbook_of(annotations),
-            silence=fields.web_address(element.get("silenceURL").text_or("")),
+            silence=fields.web_address(element.text_of("silenceURL")),
         ),
         raw=raw,
     )
@@ -71,6 +71,6 @@ def is_test(element: Wild, tested: str, uid: str, alertname: str, fingerprint: s
         return True
     if uid:
         return False
-    if alertname == _TEST_NAME and not element.get("generatorURL").text_or(""):
+    if alertname == _TEST_NAME and not element.text_of("generatorURL"):
         return True
     return fingerprint == tested

@@ -45,7 +45,7 @@ def read_list(body: bytes, source: str, address: str) -> Page:
         except Unreadable:
             rejected += 1
             continue
-        if source == grafana.SOURCE and (found := _RULE_ADDRESS.fullmatch(element.get("generatorURL").text_or(""))):
+        if source == grafana.SOURCE and (found := _RULE_ADDRESS.fullmatch(element.text_of("generatorURL"))):
             roots.add(found[1])
     return Page(tuple(alerts), rejected, frozenset(roots))
 

@@ -75,8 +75,8 @@ def _read(root: Wild, shape: _Shape, source: str) -> Reading:
     """All alerts of a body of a known shape."""
     if shape is _Shape.LEGACY:
         return Reading(source=legacy.SOURCE, alerts=(legacy.read_alert(root),))
-    external_url = fields.web_address(root.get("externalURL").text_or(""))
-    tested = grafana.tested_fingerprint(root.get("groupKey").text_or(""))
+    external_url = fields.web_address(root.text_of("externalURL"))
+    tested = grafana.tested_fingerprint(root.text_of("groupKey"))
     if shape is _Shape.GRAFANA:
         source = grafana.SOURCE
         alerts, rejected = _read_each(root, lambda element: grafana.read_alert(element, tested))
@@ -89,7 +89,7 @@ def _read(root: Wild, shape: _Shape, source: str) -> Reading:
         alerts=alerts,
         rejected=rejected,
         truncated=root.get("truncatedAlerts").count(),
-        receiver=_ESCAPED.sub(r"\1", root.get("receiver").text_or("")[:MAX_RECEIVER]),
+        receiver=_ESCAPED.sub(r"\1", root.text_of("receiver")[:MAX_RECEIVER]),
         external_url=external_url,
         org=_org(root.get("orgId")) if source == grafana.SOURCE else "",
     )
@@ -155,7 +155,7 @@ def _looks_like(root: Wild) -> str:
     for stranger, keys in _STRANGERS:
         if root.has(*keys):
             return stranger
-    if stranger_by_name := _SOURCES.get(root.get("source").text_or("")):
+    if stranger_by_name := _SOURCES.get(root.text_of("source")):
         return stranger_by_name
     names = list(root.object())
     if not names:

@@ -4,7 +4,9 @@
     body.get("alerts").array()[0].get("labels").texts()
     # Unreadable: alerts[0].labels.service: expected a text, found an object
 
-A `Wild` holds its parent and its own key; the text of the path is made only when something is wrong.
+A `Wild` holds its parent and its own key; the text of the path is made only when something is wrong. For the members
+that every alert has there are checks which take their names, such as `alert.text_of("fingerprint")`: they say the same
+as `alert.get("fingerprint").text_or("")`, and no `Wild` is made for what turns out well.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeGuard
 
 import orjson
 
@@ -36,9 +40,9 @@ _REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _MAX_SHOWN_KEY = 100
+# `datetime.fromisoformat` reads much more than that: week dates, times without a zone or with a comma...
 _TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?"
-    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
 # Go's zero time is 0001-01-01T00:00:00Z; written in another zone it may fall on the day before or after.
@@ -51,10 +55,14 @@ class _Missing:
 
 _MISSING = _Missing()
 
+_LARGE = 8_000
+"""Bytes of a JSON text from which on walking its values costs less than counting its brackets beforehand."""
+
 
 def parse_json(body: bytes) -> Wild:
     """The JSON document in `body`, cleaned and wrapped, or `Unreadable` that says why there is none."""
-    return Wild(parse_value(body))
+    value, levels = _parsed(body)
+    return Wild(value, shallow=levels <= MAX_STORED_DEPTH)
 
 
 def parse_value(body: bytes) -> object:
@@ -68,26 +76,36 @@ def parse_value(body: bytes) -> object:
     (MySQL stores it, but client libraries, terminals and Slack cut or refuse such texts): both are replaced by U+FFFD.
     The exact bytes of the request are kept elsewhere.
     """
+    return _parsed(body)[0]
+
+
+def _parsed(body: bytes) -> tuple[object, int]:
+    """The document in `body`, cleaned, and the levels of nesting that it has at most; `Unreadable` as above."""
     try:
         value: object = orjson.loads(body)
         dirty = b"\\u0000" in body
     except orjson.JSONDecodeError:
         value = _parse_tolerantly(body)
         dirty = True
-    if _may_be_deeper_than(body, MAX_BODY_DEPTH) and _deeper_than(value, MAX_BODY_DEPTH):
+    levels = _levels(value, body, MAX_STORED_DEPTH, MAX_BODY_DEPTH)
+    if levels > MAX_BODY_DEPTH:
         raise Unreadable("$", f"nested deeper than {MAX_BODY_DEPTH} levels")
-    return _cleaned(value) if dirty else value
+    return _cleaned(value) if dirty else value, levels
 
 
 class Wild:
-    """One value of an untrusted JSON document, or the place where one is missing."""
+    """One value of an untrusted JSON document, or the place where one is missing.
 
-    __slots__ = ("_key", "_parent", "_value")
+    `shallow` is for those who know that nothing in the document is nested deeper than what can be stored.
+    """
 
-    def __init__(self, value: object, parent: Wild | None = None, key: str | int = "") -> None:
+    __slots__ = ("_key", "_parent", "_shallow", "_value")
+
+    def __init__(self, value: object, parent: Wild | None = None, key: str | int = "", shallow: bool = False) -> None:
         self._value = value
         self._parent = parent
         self._key = key
+        self._shallow = shallow
 
     def __repr__(self) -> str:
         """Without the value: it may be large, and bodies do not belong in logs."""
@@ -160,21 +178,21 @@ class Wild:
         value = self._value
         if type(value) is not dict:
             raise self._expected("an object")
-        return Wild(value.get(name, _MISSING), self, name)
+        return Wild(value.get(name, _MISSING), self, name, self._shallow)
 
     def object(self) -> dict[str, Wild]:
         """All members of an object."""
         value = self._value
         if type(value) is not dict:
             raise self._expected("an object")
-        return {name: Wild(member, self, name) for name, member in value.items()}
+        return {name: Wild(member, self, name, self._shallow) for name, member in value.items()}
 
     def array(self) -> list[Wild]:
         """All elements of an array."""
         value = self._value
         if type(value) is not list:
             raise self._expected("an array")
-        return [Wild(element, self, index) for index, element in enumerate(value)]
+        return [Wild(element, self, index, self._shallow) for index, element in enumerate(value)]
 
     # Taking it out
 
@@ -190,6 +208,14 @@ class Wild:
         value = self._value
         return value if type(value) is str else default
 
+    def text_of(self, name: str) -> str:
+        """The text of the member of this name, or an empty one for anything else; for what decorates."""
+        value = self._value
+        if type(value) is not dict:
+            raise self._expected("an object")
+        member = value.get(name)
+        return member if type(member) is str else ""
+
     def scalar_or(self, default: str) -> str:
         """A text, or the JSON text of a number or boolean, or the default for anything else."""
         value = self._value
@@ -199,13 +225,15 @@ class Wild:
             return orjson.dumps(value).decode()
         return default
 
-    def texts(self) -> dict[str, str]:
+    def texts(self) -> Mapping[str, str]:
         """An object of texts. Numbers and booleans count as their JSON text, null members as absent, null as empty."""
         value = self._value
         if type(value) is not dict:
             if value is None:  # how Go writes a map that was never made
                 return {}
             raise self._expected("an object")
+        if _holds_only_texts(value):
+            return value
         found: dict[str, str] = {}
         for name, member in value.items():
             if type(member) is str:
@@ -216,18 +244,20 @@ class Wild:
                 raise Wild(member, self, name)._expected("a text")
         return found
 
-    def readable(self) -> dict[str, str]:
+    def readable(self) -> Mapping[str, str]:
         """The members of an object as texts to read: nested ones as their JSON text, null and what is missing as empty
         ones."""
         value = self._value
         if type(value) is not dict:
             raise self._expected("an object")
+        if _holds_only_texts(value):
+            return value
         found: dict[str, str] = {}
         for name, member in value.items():
             if type(member) is str:
                 found[name] = member
             else:
-                inner = Wild(member, self, name)
+                inner = Wild(member, self, name, self._shallow)
                 found[name] = inner.stored() if inner.is_object or inner.is_array else inner.scalar_or("")
         return found
 
@@ -260,28 +290,16 @@ class Wild:
         text = self.text()
         if not text or text[:10] in _ZERO_DAYS:
             return None
-        match = _TIME.fullmatch(text)
-        if match is None:
+        if _TIME.fullmatch(text) is None:
             raise self.error(f"expected a time as in RFC 3339, found {quoted(text)}")
-        year, month, day, hour, minute, second, fraction, sign, offset_hours, offset_minutes = match.groups()
         # The year is looked at before any arithmetic: near the years 1 and 9999 that would overflow.
-        if FIRST_YEAR - 1 <= int(year) <= LAST_YEAR + 1:
+        if FIRST_YEAR - 1 <= int(text[:4]) <= LAST_YEAR + 1:
             try:
-                moment = datetime(
-                    int(year),
-                    int(month),
-                    int(day),
-                    int(hour),
-                    int(minute),
-                    int(second),
-                    int(fraction[:6].ljust(6, "0")) if fraction else 0,
-                    UTC,
-                )
-            except ValueError:
+                moment = datetime.fromisoformat(text.upper())
+            except ValueError:  # no such day
                 raise self.error(f"expected a time as in RFC 3339, found {quoted(text)}") from None
-            if sign:
-                offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
-                moment = moment - offset if sign == "+" else moment + offset
+            if moment.tzinfo is not UTC:
+                moment = moment.astimezone(UTC)
             if FIRST_YEAR <= moment.year <= LAST_YEAR:
                 return moment
         raise self.error(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
@@ -289,7 +307,7 @@ class Wild:
     def stored(self) -> str:
         """This part of the document as compact JSON text which the JSON types of MySQL and MariaDB both accept."""
         text = orjson.dumps(self._value)
-        if _may_be_deeper_than(text, MAX_STORED_DEPTH) and _deeper_than(self._value, MAX_STORED_DEPTH):
+        if not self._shallow and _levels(self._value, text, MAX_STORED_DEPTH, MAX_STORED_DEPTH) > MAX_STORED_DEPTH:
             raise self.error(f"nested deeper than {MAX_STORED_DEPTH} levels")
         if len(text) > MAX_STORED_BYTES:
             raise self.error(f"larger than 1 MiB ({len(text):,} bytes of JSON text)")
@@ -360,24 +378,35 @@ def _whole_number(digits: str) -> int | float | None:
     return _finite(digits)
 
 
-def _may_be_deeper_than(text: bytes, levels: int) -> bool:
-    """Whether a JSON text has enough brackets for that; a look at the text is cheaper than walking the values."""
-    return text.count(b"{") + text.count(b"[") > levels
-
-
-def _deeper_than(value: object, levels: int) -> bool:
-    """Whether arrays and objects are nested more than `levels` deep; goes level by level, so no stack can overflow."""
-    level = [value] if type(value) in (dict, list) else []
-    for _ in range(levels):
-        if not level:
+def _holds_only_texts(members: dict[str, object]) -> TypeGuard[dict[str, str]]:
+    """Whether all members of an object are texts, as those of nearly all labels and annotations are."""
+    for member in members.values():  # noqa: SIM110 - asked twice of every alert, and a generator takes twice as long
+        if type(member) is not str:
             return False
+    return True
+
+
+def _levels(value: object, text: bytes, few: int, most: int) -> int:
+    """How many levels of arrays and objects a value has at most, by its JSON text where that has `few` brackets.
+
+    A look at a short text is cheaper than walking the values. The walk goes level by level, so no stack can overflow,
+    and ends at `most` + 1.
+    """
+    if len(text) < _LARGE and (brackets := text.count(b"{") + text.count(b"[")) <= few:
+        return brackets
+    found = 0
+    level: list[object] = [[value]]
+    while found <= most:
         level = [
             member
             for container in level
             for member in (container.values() if type(container) is dict else container)  # type: ignore[attr-defined]
-            if type(member) is dict or type(member) is list
+            if type(member) is not str and (type(member) is dict or type(member) is list)
         ]
-    return bool(level)
+        if not level:
+            break
+        found += 1
+    return found
 
 
 def _cleaned(value: object) -> object:
