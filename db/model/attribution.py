@@ -62,7 +62,7 @@ def _phase(labels: Mapping[str, str], policy: Policy) -> str:
 def _service(alert: Alert, policy: Policy) -> str:
     labels = alert.labels
     service = _first(labels, policy.service_labels)
-    if service and not (_EXPORTER.fullmatch(service) and "instance" in labels):
+    if service and not ("instance" in labels and _EXPORTER.fullmatch(service)):
         return service  # without `instance` the alert is about the scrape target itself, as TargetDown is
     if not service and alert.source != "alertmanager":
         return ""  # a Grafana rule that wants a service in the key carries the label

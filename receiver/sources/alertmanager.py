@@ -13,6 +13,8 @@ from receiver.sources.wild import Wild
 SOURCE = "alertmanager"
 
 _PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What needs no escape, neither in a matcher nor in an address.
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Alert:
@@ -62,19 +64,32 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
 
 def silence_form(external_url: str, labels: Mapping[str, str]) -> str:
     """The address of Alertmanager's form for a new silence with one matcher per label, or an empty text."""
-    matchers = ", ".join(f"{_label(name)}={_quoted(value)}" for name, value in labels.items() if value)
-    if not external_url or not matchers or len(matchers) > fields.MAX_LINK:
+    if not external_url:
         return ""
-    query = quote("{" + matchers + "}", safe="")
-    return fields.web_address(f"{external_url.rstrip('/')}/#/silences/new?filter={query}")
+    matchers: list[str] = []
+    left = fields.MAX_LINK
+    for name, value in labels.items():
+        if value:
+            left -= len(name) + len(value)
+            if left < 0:  # before time is spent on a text that no address can hold
+                return ""
+            matchers.append(_matcher(name, value))
+    if not matchers:
+        return ""
+    return fields.web_address(f"{external_url.rstrip('/')}/#/silences/new?filter=%7B{'%2C%20'.join(matchers)}%7D")
 
 
-def _label(name: str) -> str:
-    """A label name as it stands in a matcher: since Alertmanager 0.27 any text can be one, in quotation marks."""
-    return name if _PLAIN_LABEL.fullmatch(name) else _quoted(name)
+def _matcher(name: str, value: str) -> str:
+    """The matcher `name="value"` as it stands in the query of an address.
+
+    Since Alertmanager 0.27 any text can be the name of a label, in quotation marks.
+    """
+    label = name if _PLAIN_LABEL.fullmatch(name) else f"%22{_escaped(name)}%22"
+    return f"{label}%3D%22{_escaped(value)}%22"
 
 
-def _quoted(text: str) -> str:
-    """A text in quotation marks, escaped as Alertmanager's matchers escape."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+def _escaped(text: str) -> str:
+    """A text between the quotation marks of a matcher, escaped as Alertmanager does, and then for an address."""
+    if _PLAIN_TEXT.fullmatch(text):
+        return text
+    return quote(text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"), safe="")

@@ -47,12 +47,14 @@ def state_of(alert: Wild) -> AlertState:
     return state
 
 
-def meaningful(texts: Mapping[str, str]) -> dict[str, str]:
+def meaningful(texts: Mapping[str, str]) -> Mapping[str, str]:
     """Labels or annotations without those that say nothing.
 
     A Grafana template that finds no value writes `[no value]`, one of Go `<no value>`. Names of the form `__x__` are
     private: Grafana strips them from its own body, but not from the Alertmanager-shaped one and not from custom ones.
     """
+    if _NOTHING.isdisjoint(map(str.strip, texts.values())) and "__" not in "".join(texts):
+        return texts  # nothing is to be left out, as usual; two looks at all of them tell it
     return {
         name: value
         for name, value in texts.items()
@@ -178,6 +180,8 @@ def runbook_of(annotations: Mapping[str, str]) -> str:
 
 def web_address(text: str) -> str:
     """The text if it is an http or https address with a host and without credentials, else an empty text."""
+    if not text:
+        return ""
     words = text.split(None, 1)
     if len(words) != 1:
         return ""

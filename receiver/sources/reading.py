@@ -89,10 +89,15 @@ def _read(root: Wild, shape: _Shape, source: str) -> Reading:
         alerts=alerts,
         rejected=rejected,
         truncated=root.get("truncatedAlerts").count(),
-        receiver=_ESCAPED.sub(r"\1", root.text_of("receiver")[:MAX_RECEIVER]),
+        receiver=_unescaped(root.text_of("receiver")[:MAX_RECEIVER]),
         external_url=external_url,
         org=_org(root.get("orgId")) if source == grafana.SOURCE else "",
     )
+
+
+def _unescaped(text: str) -> str:
+    """A text before Go's regexp.QuoteMeta; most texts have nothing that it would escape."""
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text
 
 
 def _org(number: Wild) -> str:
