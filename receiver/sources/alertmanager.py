@@ -12,7 +12,6 @@ from receiver.sources.wild import Wild
 
 SOURCE = "alertmanager"
 
-_PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What needs no escape, neither in a matcher nor in an address.
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.~-]*")
 
@@ -84,7 +83,8 @@ def _matcher(name: str, value: str) -> str:
 
     Since Alertmanager 0.27 any text can be the name of a label, in quotation marks.
     """
-    label = name if _PLAIN_LABEL.fullmatch(name) else f"%22{_escaped(name)}%22"
+    is_word = name.isascii() and name.isidentifier()  # letters, digits and underscores, no digit first
+    label = name if is_word else f"%22{_escaped(name)}%22"
     return f"{label}%3D%22{_escaped(value)}%22"
 
 
