@@ -25,7 +25,7 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
     """
     state = fields.state_of(element)
     raw = element.stored()  # first of all, because it bounds the work that follows
-    all_labels = element.get("labels").texts()
+    all_labels = element.texts_of("labels")
     labels = fields.meaningful(all_labels)
     annotations = fields.meaningful(fields.annotation_texts(element.get("annotations")))
     uid = fields.grafana_rule_uid(element, all_labels)
@@ -45,8 +45,8 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
         fingerprint=fingerprint,
         labels=labels,
         annotations=annotations,
-        starts_at=element.get("startsAt").time(),
-        ends_at=element.get("endsAt").time() if state is AlertState.RESOLVED else None,
+        starts_at=element.time_of("startsAt"),
+        ends_at=element.time_of("endsAt") if state is AlertState.RESOLVED else None,
         values=element.get("values").numbers(),
         summary=fields.summary_of(annotations),
         reason=fields.reason_of(labels, annotations),

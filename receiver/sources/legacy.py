@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db.model.alert import Alert, AlertKind, AlertState, Links
@@ -65,7 +66,7 @@ def read_alert(body: Wild) -> Alert:
     )
 
 
-def _tags(tags: Wild) -> dict[str, str]:
+def _tags(tags: Wild) -> Mapping[str, str]:
     """The tags of the rule, which are the only labels there are; older versions have none."""
     return {} if tags.is_absent else tags.texts()
 

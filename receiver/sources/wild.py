@@ -55,9 +55,6 @@ class _Missing:
 
 _MISSING = _Missing()
 
-_LARGE = 8_000
-"""Bytes of a JSON text from which on walking its values costs less than counting its brackets beforehand."""
-
 
 def parse_json(body: bytes) -> Wild:
     """The JSON document in `body`, cleaned and wrapped, or `Unreadable` that says why there is none."""
@@ -244,6 +241,12 @@ class Wild:
                 raise Wild(member, self, name)._expected("a text")
         return found
 
+    def texts_of(self, name: str) -> Mapping[str, str]:
+        """The member of this name as an object of texts."""
+        value = self._value
+        member = value.get(name) if type(value) is dict else None
+        return member if type(member) is dict and _holds_only_texts(member) else self.get(name).texts()
+
     def readable(self) -> Mapping[str, str]:
         """The members of an object as texts to read: nested ones as their JSON text, null and what is missing as empty
         ones."""
@@ -285,26 +288,26 @@ class Wild:
 
         Go writes 0 to 9 fractional digits (what is finer than a microsecond is cut off) and either `Z` or an offset.
         """
-        text = self._value
-        if type(text) is not str:
+        value = self._value
+        if type(value) is not str:
             if self.is_absent:
                 return None
             raise self._expected("a text")
-        if not text or text[:10] in _ZERO_DAYS:
-            return None
-        if _TIME.fullmatch(text) is None:
-            raise self.error(f"expected a time as in RFC 3339, found {quoted(text)}")
-        # The year is looked at before any arithmetic: near the years 1 and 9999 that would overflow.
-        if FIRST_YEAR - 1 <= int(text[:4]) <= LAST_YEAR + 1:
-            try:
-                moment = datetime.fromisoformat(text.upper())
-            except ValueError:  # no such day
-                raise self.error(f"expected a time as in RFC 3339, found {quoted(text)}") from None
-            if moment.tzinfo is not UTC:
-                moment = moment.astimezone(UTC)
-            if FIRST_YEAR <= moment.year <= LAST_YEAR:
-                return moment
-        raise self.error(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
+        try:
+            return _moment(value)
+        except ValueError as error:
+            raise self.error(str(error)) from None
+
+    def time_of(self, name: str) -> datetime | None:
+        """The time in the member of this name."""
+        value = self._value
+        member = value.get(name) if type(value) is dict else None
+        if type(member) is not str:
+            return self.get(name).time()
+        try:
+            return _moment(member)
+        except ValueError as error:
+            raise self.get(name).error(str(error)) from None
 
     def stored(self) -> str:
         """This part of the document as compact JSON text which the JSON types of MySQL and MariaDB both accept."""
@@ -343,6 +346,25 @@ def _kind(value: object) -> str:
     return {str: "a text", int: "a number", float: "a number", bool: "a boolean", dict: "an object", list: "an array"}[
         type(value)
     ]
+
+
+def _moment(text: str) -> datetime | None:
+    """What `Wild.time` makes of a text; `ValueError` says what else was expected."""
+    if not text or text[:10] in _ZERO_DAYS:
+        return None
+    if _TIME.fullmatch(text) is None:
+        raise ValueError(f"expected a time as in RFC 3339, found {quoted(text)}")
+    # The year is looked at before any arithmetic: near the years 1 and 9999 that would overflow.
+    if FIRST_YEAR - 1 <= int(text[:4]) <= LAST_YEAR + 1:
+        try:
+            moment = datetime.fromisoformat(text.upper())
+        except ValueError:  # no such day
+            raise ValueError(f"expected a time as in RFC 3339, found {quoted(text)}") from None
+        if moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
+        if FIRST_YEAR <= moment.year <= LAST_YEAR:
+            return moment
+    raise ValueError(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
 
 
 def _parse_tolerantly(body: bytes) -> object:
@@ -391,14 +413,13 @@ def _holds_only_texts(members: dict[str, object]) -> TypeGuard[dict[str, str]]:
 def _levels(value: object, text: bytes, few: int, most: int) -> int:
     """How many levels of arrays and objects a value has at most, by its JSON text where that has `few` brackets.
 
-    A look at a short text is cheaper than walking the values. The walk goes level by level, so no stack can overflow,
-    and ends at `most` + 1.
+    A look at the text is cheaper than walking the values. The walk goes level by level, so no stack can overflow, and
+    ends at `most` + 1.
     """
-    if len(text) < _LARGE:
-        # The copies tell how many there are in a third of the time that `count` takes.
-        brackets = len(text) - len(text.replace(b"{", b"").replace(b"[", b""))
-        if brackets <= few:
-            return brackets
+    # Copies without them tell how many brackets there are in a third of the time that `count` takes.
+    brackets = 2 * len(text) - len(text.replace(b"{", b"")) - len(text.replace(b"[", b""))
+    if brackets <= few:
+        return brackets
     found = 0
     level: list[object] = [[value]]
     while found <= most:
