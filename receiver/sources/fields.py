@@ -183,9 +183,9 @@ def web_address(text: str) -> str:
     if not text:
         return ""
     words = text.split(None, 1)
-    if len(words) != 1:
+    if len(words) != 1:  # nothing but spaces, or some inside
         return ""
-    (address,) = words
+    address = words[0]
     return address if len(address) <= MAX_LINK and "\x7f" not in address and _WEB_ADDRESS.fullmatch(address) else ""
 
 

@@ -411,10 +411,10 @@ def _holds_only_texts(members: dict[str, object]) -> TypeGuard[dict[str, str]]:
 
 
 def _levels(value: object, text: bytes, few: int, most: int) -> int:
-    """How many levels of arrays and objects a value has at most, by its JSON text where that has `few` brackets.
+    """No fewer levels than the arrays and objects of a value are nested, counted up to `most` + 1.
 
-    A look at the text is cheaper than walking the values. The walk goes level by level, so no stack can overflow, and
-    ends at `most` + 1.
+    Where its JSON text has `few` opening brackets at most, their number is the answer: a look at the text is cheaper
+    than walking the values. The walk goes level by level, so no stack can overflow.
     """
     # Copies without them tell how many brackets there are in a third of the time that `count` takes.
     brackets = 2 * len(text) - len(text.replace(b"{", b"")) - len(text.replace(b"[", b""))

@@ -66,6 +66,7 @@ def test_alertmanager_has_no_test_button() -> None:
         ({"alertname": "a&b=c#d%7D"}, '{alertname="a&b=c#d%7D"}'),
         ({"alertname": "결제 장애"}, '{alertname="결제 장애"}'),
         ({"a.b": "c", "with space": "d"}, '{"a.b"="c", "with space"="d"}'),
+        ({"9a": "c", "é": "~._-", "_": "10.0.0.1:80"}, '{"9a"="c", "é"="~._-", _="10.0.0.1:80"}'),
         ({"alertname": "A", "empty": "", "n": 3}, '{alertname="A", n="3"}'),
     ],
 )
@@ -89,4 +90,6 @@ def test_without_an_address_there_is_no_silence_form(external_url: object) -> No
 
 def test_labels_too_long_for_an_address_give_no_silence_form() -> None:
     assert alert(labels={"alertname": "x" * 100_000}).links.silence == ""
+    assert alert(labels={"x" * 5_000: "y", "z": "x" * 3_000}).links.silence == ""
+    assert alert(labels={"alertname": "A", "x" * 50_000: ""}).links.silence  # what has no value needs no matcher
     assert alert(labels={}).links.silence == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -26,6 +27,14 @@ def attempt(body: bytes) -> Wild | Unreadable:
         return parse_json(body)
     except Unreadable as error:
         return error
+
+
+def outcome(check: Callable[[Wild], object], place: Wild) -> object:
+    """What a check gives, or what its error says."""
+    try:
+        return check(place)
+    except Unreadable as error:
+        return str(error)
 
 
 # The body as a whole
@@ -181,6 +190,31 @@ def test_decorating_fields_of_a_wrong_type_give_the_default() -> None:
     assert [wild(value).scalar_or("") for value in ("1", 1, 1.5, True, None)] == ["1", "1", "1.5", "true", ""]
 
 
+@unhurried
+@given(json_values)
+def test_checks_that_take_a_name_say_what_those_of_the_member_say(value: object) -> None:
+    document = parse_json(as_body({"bare": value, "in": {"it": value}, "text": {"it": str(value)}}))
+    pairs: list[tuple[Callable[[Wild], object], Callable[[Wild], object]]] = [
+        (lambda place: place.text_of("it"), lambda place: place.get("it").text_or("")),
+        (lambda place: dict(place.texts_of("it")), lambda place: dict(place.get("it").texts())),
+        (lambda place: place.time_of("it"), lambda place: place.get("it").time()),
+    ]
+    for place in document.object().values():
+        for by_name, by_member in pairs:
+            assert outcome(by_name, place) == outcome(by_member, place)
+
+
+def test_a_check_that_takes_a_name_names_the_place() -> None:
+    with pytest.raises(Unreadable, match=r"^it: expected an object, found a text$"):
+        wild("x").text_of("fingerprint")
+    with pytest.raises(Unreadable, match=r"^it\.labels\.bad: expected a text, found an object$"):
+        wild({"labels": {"good": "x", "bad": {}}}).texts_of("labels")
+    with pytest.raises(Unreadable, match=r"^it\.startsAt: expected a time as in RFC 3339, found "):
+        wild({"startsAt": "yesterday"}).time_of("startsAt")
+    with pytest.raises(Unreadable, match=r"^it\.startsAt: expected a text, found a number$"):
+        wild({"startsAt": 7}).time_of("startsAt")
+
+
 def test_numbers_and_booleans_count_as_texts_and_null_as_absent() -> None:
     assert wild({"a": "x", "b": 5, "c": 1.5, "d": False, "e": None}).texts() == {
         "a": "x",
@@ -321,6 +355,13 @@ def test_what_both_servers_could_not_store_is_refused_with_a_reason() -> None:
     wild(nested(MAX_STORED_DEPTH)).stored()
     with pytest.raises(Unreadable, match=rf"^it: nested deeper than {MAX_STORED_DEPTH} levels$"):
         wild(nested(MAX_STORED_DEPTH + 1)).stored()
+
+    # Both ways to count: brackets that are not nested, and a body that is deep somewhere else.
+    wild([[]] * 100).stored()
+    both = parse_json(as_body({"deep": nested(MAX_STORED_DEPTH + 1), "flat": nested(MAX_STORED_DEPTH)}))
+    both.get("flat").stored()
+    with pytest.raises(Unreadable, match=rf"^deep: nested deeper than {MAX_STORED_DEPTH} levels$"):
+        both.get("deep").stored()
 
     wild({"a": "x" * (MAX_STORED_BYTES - 8)}).stored()
     with pytest.raises(Unreadable, match=r"^it: larger than 1 MiB \(1,048,577 bytes of JSON text\)$"):
