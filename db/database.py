@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from io import IOBase
 from typing import Any, TypeVar
 
 import pymysql
@@ -43,6 +45,9 @@ _FRESH_SECONDS = 1.0
 """A connection that was used this recently is used again without asking it (`begin` would notice anyway)."""
 
 _MOST_ATTEMPTS = 30
+
+_READ_BYTES = 256 * 1024
+"""What is read at once of an answer; what a storm's transaction is decided on has about this size."""
 
 
 class Later:
@@ -209,11 +214,20 @@ class _Connection(pymysql.Connection):
     used_at = 0.0
     """Of the monotonic clock."""
     _read_timeout: float | None
+    _rfile: IOBase
+    _sock: socket.socket
 
     def aim(self, address: Address) -> None:
         """Connect there next time."""
         self.host, self.port, self.address = address.host, address.port, address
         self.server_public_key = None  # the driver keeps that of the server before, and would be denied
+
+    def connect(self, sock: Any = None) -> None:
+        """Connect, and read in large pieces: each call of the operating system lets go of the interpreter, which a
+        thread that holds row locks may then get back only milliseconds later."""
+        super().connect(sock)
+        self._rfile.close()  # nothing is in it: the server speaks only when it was asked
+        self._rfile = self._sock.makefile("rb", _READ_BYTES)
 
     def connect_within(self, seconds: float) -> None:
         """Connect; also a server that takes the connection and then says nothing is given up after so long."""

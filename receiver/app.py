@@ -42,8 +42,12 @@ _log = logging.getLogger(__name__)
 START_SECONDS = 3.0
 """How long the start waits for the database; without it the program serves `/health` and answers webhooks with 503."""
 
-WEBHOOK_THREADS = 4
-"""Webhooks at once that are read in a thread because they are large, or kept although they cannot be read."""
+READING_THREADS = 1
+"""Large bodies that are read at once, beside the event loop. The interpreter runs one thread at a time, so several
+would be no faster, and would each take turns with a writer that holds locks."""
+
+KEEPING_THREADS = 4
+"""Bodies at once that are kept although they cannot be read."""
 
 BACKGROUND_THREADS = 9
 """Delivery workers, health, metrics, reconciliation and housekeeping that use the same pool as the webhooks."""
@@ -94,7 +98,7 @@ def create_app(
     background = Database(
         settings.database,
         hosts=hosts,
-        pool_size=WRITERS + LONE_REQUESTS + WEBHOOK_THREADS + BACKGROUND_THREADS,
+        pool_size=WRITERS + LONE_REQUESTS + KEEPING_THREADS + BACKGROUND_THREADS,
         statement_seconds=10.0,
         lock_seconds=5,
         patience_seconds=8.0,
@@ -141,7 +145,7 @@ def create_app(
     collector = Collector(background, policy, recorded=bot.wake, batch=metrics.batch.observe)
     metrics.queue.set_function(collector.waiting)
     scrape = MetricsEndpoint(metrics, background, clock)
-    limiter = anyio.CapacityLimiter(WEBHOOK_THREADS)
+    readers, keepers = anyio.CapacityLimiter(READING_THREADS), anyio.CapacityLimiter(KEEPING_THREADS)
     bodies = BodyReader(settings.receiver.max_body_bytes, settings.receiver.body_seconds)
 
     def heard(reading: Reading) -> None:
@@ -157,7 +161,8 @@ def create_app(
             database=background,
             collector=collector,
             clock=clock,
-            limiter=limiter,
+            readers=readers,
+            keepers=keepers,
             heard=heard,
             meter=metrics.webhook(source),
             bodies=bodies,

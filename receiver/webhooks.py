@@ -76,7 +76,8 @@ class Webhook:
     database: Database
     collector: Collector
     clock: Callable[[], datetime]
-    limiter: anyio.CapacityLimiter  # of the threads that read large bodies and keep unreadable ones
+    readers: anyio.CapacityLimiter  # of the threads that read large bodies
+    keepers: anyio.CapacityLimiter  # of those that keep unreadable ones
     heard: Callable[[Reading], None]  # called after a commit with what was recorded
     meter: WebhookMeter
     bodies: BodyReader
@@ -160,7 +161,7 @@ class Webhook:
             if len(arrived.body) <= AT_ONCE_BYTES and not arrived.encoding and not self.masks.storage:
                 delivery, reading = self._understand(arrived)
             else:
-                delivery, reading = await anyio.to_thread.run_sync(self._understand, arrived, limiter=self.limiter)
+                delivery, reading = await anyio.to_thread.run_sync(self._understand, arrived, limiter=self.readers)
         except BodyTooLarge:
             self.meter.outcome("too_large")
             _log.warning("webhook body too large", extra={"source": self.source, "bytes": len(arrived.body)})
@@ -171,7 +172,7 @@ class Webhook:
             return _problem(400, "Content-Encoding", "the body is not what its Content-Encoding says")
         try:
             if isinstance(reading, Unreadable):
-                return await anyio.to_thread.run_sync(self._keep_unreadable, delivery, reading, limiter=self.limiter)
+                return await anyio.to_thread.run_sync(self._keep_unreadable, delivery, reading, limiter=self.keepers)
             alerts = len(reading.alerts)
             answer = await self.collector.record(Arrival(delivery, reading))
         except Replayed:
