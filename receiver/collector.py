@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -107,6 +108,10 @@ class Collector:
     def waiting(self) -> int:
         """How many requests wait for a writer."""
         return len(self._waiting)
+
+    def prepared(self, arrival: Arrival) -> Arrival:
+        """The request with all that can be done before it is recorded; for any thread."""
+        return replace(arrival, prepared=ingest.prepare(arrival.delivery, arrival.reading, self._policy))
 
     async def record(self, arrival: Arrival) -> Answer:
         """Record one request, perhaps together with others; its answer. Raises what `record_delivery` raises."""
@@ -227,6 +232,7 @@ class Collector:
             arrival.reading,
             self._policy,
             delivery.received_at,
+            prepared=arrival.prepared,
             fell_behind=self._recorded,
         )
         self._told([arrival], [answer])

@@ -159,9 +159,9 @@ class Webhook:
         alerts, replayed = 0, False
         try:
             if len(arrived.body) <= AT_ONCE_BYTES and not arrived.encoding and not self.masks.storage:
-                delivery, reading = self._understand(arrived)
+                understood = self._understand(arrived)
             else:
-                delivery, reading = await anyio.to_thread.run_sync(self._understand, arrived, limiter=self.readers)
+                understood = await anyio.to_thread.run_sync(self._prepare, arrived, limiter=self.readers)
         except BodyTooLarge:
             self.meter.outcome("too_large")
             _log.warning("webhook body too large", extra={"source": self.source, "bytes": len(arrived.body)})
@@ -171,24 +171,24 @@ class Webhook:
             _log.warning("webhook body not decoded", extra={"source": self.source, "bytes": len(arrived.body)})
             return _problem(400, "Content-Encoding", "the body is not what its Content-Encoding says")
         try:
-            if isinstance(reading, Unreadable):
-                return await anyio.to_thread.run_sync(self._keep_unreadable, delivery, reading, limiter=self.keepers)
-            alerts = len(reading.alerts)
-            answer = await self.collector.record(Arrival(delivery, reading))
+            if isinstance(understood, _Unreadable):
+                return await anyio.to_thread.run_sync(self._keep_unreadable, understood, limiter=self.keepers)
+            alerts = len(understood.reading.alerts)
+            answer = await self.collector.record(understood)
         except Replayed:
             replayed = True
-            self.replays.learn(delivery.signature)
+            self.replays.learn(arrived.signature)
             return self._denied(Denied(Denial.SIGNATURE_REPLAYED))
         except RecordError as error:
             return self._not_recorded(error)
         finally:
             if not replayed:  # which counts as denied
                 self.rates.count(self.source, arrived.credential, Amounts(1, alerts, len(arrived.body)))
-        self.heard(reading)
-        self.meter.recorded(reading, answer)
+        self.heard(understood.reading)
+        self.meter.recorded(understood.reading, answer)
         return _json({"status": "recorded", **answer})
 
-    def _understand(self, arrived: _Arrived) -> tuple[Delivery, Reading | Unreadable]:
+    def _understand(self, arrived: _Arrived) -> Arrival | _Unreadable:
         """Decompress, mask, read. Raises `BodyTooLarge` and `BodyNotDecoded`."""
         body, masked = mask_body(decoded(arrived.body, arrived.encoding, self.bodies.most), self.masks)
         delivery = Delivery(
@@ -202,11 +202,18 @@ class Webhook:
             masked=masked,
         )
         try:
-            return delivery, self.read(body)
+            return Arrival(delivery, self.read(body))
         except Unreadable as problem:
-            return delivery, problem
+            return _Unreadable(delivery, problem)
 
-    def _keep_unreadable(self, delivery: Delivery, problem: Unreadable) -> Response:
+    def _prepare(self, arrived: _Arrived) -> Arrival | _Unreadable:
+        """The same for a large body, and all that can be done of it before its turn to be recorded: a writer would do
+        that as well, but should not be in the way of the other one, which holds locks."""
+        understood = self._understand(arrived)
+        return understood if isinstance(understood, _Unreadable) else self.collector.prepared(understood)
+
+    def _keep_unreadable(self, unreadable: _Unreadable) -> Response:
+        delivery, problem = unreadable
         number = ingest.record_unreadable(self.database, delivery, Rejected(problem.path, problem.reason))
         self.meter.outcome("unreadable")
         _log.warning(
@@ -242,6 +249,13 @@ class _Arrived(NamedTuple):
     body: bytes
     credential: str
     signature: bytes | None
+
+
+class _Unreadable(NamedTuple):
+    """A request that says nothing that could be recorded as alerts."""
+
+    delivery: Delivery
+    problem: Unreadable
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -29,6 +29,26 @@ def _nobody() -> None:
     """Nobody is to be told."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known of a request before its transaction: its alerts by their keys, and its rows as far as they can be
+    written. That takes longer than all that is decided later, and nothing is locked meanwhile."""
+
+    ordered: grouping.Sorted
+    delivery: deliveries.Prepared
+    contents: Mapping[int, Written]  # of the rows of its alerts, by the identity of each `Keyed`
+
+
+def prepare(delivery: Delivery, reading: Reading, policy: Policy) -> Prepared:
+    """Do what can be done of a request without the database; pure, for any thread."""
+    ordered = grouping.sort(reading, policy)
+    return Prepared(
+        ordered,
+        deliveries.prepare(delivery, truncated=reading.truncated, problem=_problem(reading.rejected)),
+        {id(keyed): alerts.contents(keyed.alert) for keyed in (*ordered.keyed, *ordered.by_rule, *ordered.blind)},
+    )
+
+
 def record_delivery(
     database: Database,
     delivery: Delivery,
@@ -36,6 +56,7 @@ def record_delivery(
     policy: Policy,
     now: datetime,
     *,
+    prepared: Prepared | None = None,
     fell_behind: Callable[[], None] = _nobody,
 ) -> dict[str, object]:
     """Record a request that could be read, and everything that follows from it; the answer, as JSON.
@@ -45,9 +66,8 @@ def record_delivery(
     is called after the commit when Slack does not show yet what was recorded.
     """
     behind = False
-    prepared = deliveries.prepare(delivery, truncated=reading.truncated, problem=_problem(reading.rejected))
-    ordered = grouping.sort(reading, policy)
-    contents = _contents((*ordered.keyed, *ordered.by_rule, *ordered.blind))
+    ready = prepared or prepare(delivery, reading, policy)
+    ordered = ready.ordered
 
     def work(tx: Transaction) -> dict[str, object]:
         nonlocal behind
@@ -79,14 +99,14 @@ def record_delivery(
         outcome = _outcome(decided, reading, ordered).as_json()
         behind = behind or bool(ordered.tests) or _is_seen(decided)
         try:
-            delivery_id = deliveries.insert(tx, prepared, outcome)
+            delivery_id = deliveries.insert(tx, ready.delivery, outcome)
         except Duplicate as error:
             known_answer = deliveries.by_request(tx, delivery.request_id)
             if known_answer is None:
                 raise _replayed(error) from error
             return known_answer
         _write(tx, decided, known, now)
-        alerts.insert(tx, [(entry, contents[id(entry.keyed)], delivery_id, now) for entry in decided.recorded])
+        alerts.insert(tx, [(entry, ready.contents[id(entry.keyed)], delivery_id, now) for entry in decided.recorded])
         heartbeats.heard(tx, ordered.heartbeats, now)
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
         return {"delivery": delivery_id, **outcome}
@@ -103,6 +123,7 @@ class Arrival:
 
     delivery: Delivery
     reading: Reading
+    prepared: Prepared | None = None  # by the policy it is recorded with
 
     def can_share(self) -> bool:
         """Whether it may share a transaction: what is about a rule's sight changes incidents of other keys, tests tell
@@ -128,14 +149,10 @@ def record_together(
     then none of them is recorded; also `Duplicate` when one of the request ids is recorded already. `fell_behind` is
     called after the commit when Slack does not show yet what was recorded.
     """
-    prepared = [
-        deliveries.prepare(one.delivery, truncated=one.reading.truncated, problem=_problem(one.reading.rejected))
-        for one in arrivals
-    ]
-    ordered = [grouping.sort(arrival.reading, policy) for arrival in arrivals]
+    ready = [arrival.prepared or prepare(arrival.delivery, arrival.reading, policy) for arrival in arrivals]
+    ordered = [one.ordered for one in ready]
     everything = [keyed for one in ordered for keyed in one.keyed]
     keys = sorted({keyed.key for keyed in everything})
-    contents = _contents(everything)
     until = max(arrival.delivery.received_at for arrival in arrivals) - policy.blind.settle
     runs = 0
     behind = False
@@ -169,13 +186,14 @@ def record_together(
             _outcome(decided, arrival.reading, one).as_json()
             for decided, arrival, one in zip(plans, arrivals, ordered, strict=True)
         ]
-        numbers = deliveries.insert_many(tx, list(zip(prepared, outcomes, strict=True)))
+        rows = [(one.delivery, outcome) for one, outcome in zip(ready, outcomes, strict=True)]
+        numbers = deliveries.insert_many(tx, rows)
         _write(tx, grouping.together(plans), at_first, arrivals[-1].delivery.received_at)
         alerts.insert(
             tx,
             [
-                (entry, contents[id(entry.keyed)], number, arrival.delivery.received_at)
-                for decided, number, arrival in zip(plans, numbers, arrivals, strict=True)
+                (entry, one.contents[id(entry.keyed)], number, arrival.delivery.received_at)
+                for decided, number, arrival, one in zip(plans, numbers, arrivals, ready, strict=True)
                 for entry in decided.recorded
             ],
         )
@@ -212,11 +230,6 @@ def _replayed(error: Duplicate) -> Duplicate | Replayed:
 
 def _fingerprints(keyed: Sequence[Keyed]) -> list[str]:
     return [entry.alert.fingerprint for entry in keyed]
-
-
-def _contents(keyed: Sequence[Keyed]) -> dict[int, Written]:
-    """The contents of the rows of these alerts, by the identity of each."""
-    return {id(entry): alerts.contents(entry.alert) for entry in keyed}
 
 
 def _names(keyed: Sequence[Keyed]) -> list[InstanceName]:
