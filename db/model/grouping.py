@@ -93,12 +93,12 @@ class Sorted:
 class Known:
     """What the record knows of the keys of a delivery, read after their rows were locked."""
 
-    open: Mapping[IncidentKey, Incident]
-    last: Mapping[IncidentKey, Incident]  # the newest incident of a key, open or not
-    instances: Mapping[InstanceName, Instance]  # in the newest incident of the key that has the fingerprint
-    closed: Mapping[IncidentId, Incident] = field(default_factory=dict)  # older incidents those instances are in
+    open: dict[IncidentKey, Incident]
+    last: dict[IncidentKey, Incident]  # the newest incident of a key, open or not
+    instances: dict[InstanceName, Instance]  # in the newest incident of the key that has the fingerprint
+    closed: dict[IncidentId, Incident] = field(default_factory=dict)  # older incidents those instances are in
     # the same fingerprints where they are not the newest of their key: in an incident that a person reopened
-    members: Mapping[tuple[IncidentId, str], Instance] = field(default_factory=dict)
+    members: dict[tuple[IncidentId, str], Instance] = field(default_factory=dict)
     blind: Mapping[str, tuple[BlindRule, ...]] = field(default_factory=dict)  # by rule, as far as it can matter
     # by rule: incidents that their source resolved a moment ago, with what resolved then
     doubtful: Mapping[str, tuple[tuple[Incident, tuple[Instance, ...]], ...]] = field(default_factory=dict)
@@ -272,28 +272,28 @@ def _spread(
             drafts[key].see(blind)
 
 
-def after(known: Known, decided: Plan) -> Known:
-    """What is known once a plan is carried out; the next delivery of the same transaction is decided on that."""
-    opened, last, closed = dict(known.open), dict(known.last), dict(known.closed)
-    current, members = dict(known.instances), dict(known.members)
-    closed.update({incident.incident_id: incident for incident in known.last.values()})
+def carry_out(known: Known, decided: Plan) -> None:
+    """Let `known` say what is known once a plan is carried out; the next delivery of the same transaction is decided on
+    that."""
     for incident in decided.opened:
-        last[incident.key] = incident
+        if before := known.last.get(incident.key):
+            known.closed[before.incident_id] = before
+        known.last[incident.key] = incident
     for incident in (*decided.opened, *decided.changed, *decided.touched):
         key, name = incident.key, incident.incident_id
-        closed[name] = incident
-        if last[key].incident_id == name:
-            last[key] = incident
+        if known.last[key].incident_id == name:
+            known.last[key] = incident
+        else:
+            known.closed[name] = incident
         if incident.is_open:
-            opened[key] = incident
-        elif key in opened and opened[key].incident_id == name:
-            del opened[key]
+            known.open[key] = incident
+        elif key in known.open and known.open[key].incident_id == name:
+            del known.open[key]
     gone = set(decided.superseded)
     for instance in decided.instances:
-        members[instance.incident_id, instance.fingerprint] = instance
+        known.members[instance.incident_id, instance.fingerprint] = instance
         if (instance.incident_id, instance.fingerprint) not in gone:
-            current[instance.key, instance.fingerprint] = instance
-    return replace(known, open=opened, last=last, instances=current, closed=closed, members=members)
+            known.instances[instance.key, instance.fingerprint] = instance
 
 
 def together(plans: Sequence[Plan]) -> Plan:

@@ -105,7 +105,7 @@ def record_delivery(
             if known_answer is None:
                 raise _replayed(error) from error
             return known_answer
-        _write(tx, decided, known, now)
+        _write(tx, decided, _incidents(known), now)
         alerts.insert(tx, [(entry, ready.contents[id(entry.keyed)], delivery_id, now) for entry in decided.recorded])
         heartbeats.heard(tx, ordered.heartbeats, now)
         _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
@@ -166,7 +166,8 @@ def record_together(
             if len(answers) == len(arrivals):
                 return answers
         incidents.lock_keys(tx, keys)
-        at_first = known = _known(tx, keys, everything, until)
+        known = _known(tx, keys, everything, until)
+        at_first = _incidents(known)
         plans: list[Plan] = []
         for arrival, one in zip(arrivals, ordered, strict=True):
             decided = grouping.plan(
@@ -179,7 +180,7 @@ def record_together(
                 origin=arrival.reading.origin,
                 found_by=arrival.reading.found_by,
             )
-            known = grouping.after(known, decided)
+            grouping.carry_out(known, decided)
             plans.append(decided)
         behind = behind or any(map(_is_seen, plans))  # of an attempt whose COMMIT was perhaps only not answered, too
         outcomes = [
@@ -315,9 +316,12 @@ def _by_rule_targets(
     return targets
 
 
-def _write(tx: Transaction, decided: Plan, known: Known, now: datetime) -> None:
-    """Write all of a plan but its alerts, which it counts; `known` is what it was decided on."""
-    before = {one.incident_id: one for one in (*known.closed.values(), *known.last.values(), *known.open.values())}
+def _incidents(known: Known) -> dict[IncidentId, Incident]:
+    return {one.incident_id: one for one in (*known.closed.values(), *known.last.values(), *known.open.values())}
+
+
+def _write(tx: Transaction, decided: Plan, before: Mapping[IncidentId, Incident], now: datetime) -> None:
+    """Write all of a plan but its alerts, which it counts; `before` are the incidents it was decided on."""
     recorded = Counter(entry.incident_id for entry in decided.recorded)
     linked, lines = audit.sealed((*decided.changed, *decided.opened), decided.events)
     changes = [(linked[n], before[n].version, recorded[n]) for n in (one.incident_id for one in decided.changed)]

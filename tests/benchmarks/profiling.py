@@ -41,7 +41,7 @@ _SECTIONS: tuple[tuple[Any, str, str], ...] = (
     (deliveries, "pack", "compress the body"),
     (grouping, "sort", "decide"),
     (grouping, "plan", "decide"),
-    (grouping, "after", "decide"),
+    (grouping, "carry_out", "decide"),
     (grouping, "together", "decide"),
     (ingest, "_known", "values of rows"),
     (alerts, "contents", "SQL text"),
