@@ -1,0 +1,77 @@
+"""The statements of every webhook look into their index, whatever the servers' statistics say of the tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pymysql
+import pymysql.cursors
+import pytest
+
+from db.database import Database
+from db.queries import query
+from db.transactions import ingest
+from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, at
+from tests.servers.database import DbUrl
+from tests.servers.observer import rows
+
+TOUCHED = ("number", "last_seen_at", "instances_total", "instances_firing", "blind_firing", "recorded")
+
+
+@pytest.fixture
+def small_record(database: Database, db_url: DbUrl) -> list[dict[str, Any]]:
+    """Tables with so few rows that reading all of them looks cheap: the instances, with the numbers of incidents."""
+    alerts = [an_alert(f"f{number}", service=f"service-{number % 8}") for number in range(24)]
+    ingest.record_delivery(database, a_delivery(), a_reading(*alerts), POLICY, at(0))
+    for table in ("incidents", "incident_instances", "incident_keys"):
+        rows(db_url, f"ANALYZE TABLE {table}")
+    return rows(
+        db_url,
+        "SELECT incident_instances.*, incidents.number FROM incident_instances "
+        "JOIN incidents ON incidents.incident_id = incident_instances.incident_id",
+    )
+
+
+def index_of(url: DbUrl, table: str, sql: str, parameters: dict[str, object] | None = None) -> object:
+    """The index through which a statement reaches a table."""
+    connection = pymysql.connect(
+        host=url.host, port=url.port, user=url.user, password=url.password, database=url.name,
+        cursorclass=pymysql.cursors.DictCursor, ssl_disabled=True,
+    )  # fmt: skip
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {sql}", parameters)
+        (plan,) = [row for row in cursor.fetchall() if row["table"] == table]
+    return plan["key"]
+
+
+def test_instances_are_looked_up_by_their_names(db_url: DbUrl, small_record: list[dict[str, Any]]) -> None:
+    """Reading all of them for each transaction is quick in a test, and most of the time of a record that is used."""
+    names = json.dumps([[row["incident_key"], row["fingerprint"]] for row in small_record])
+    index = index_of(db_url, "incident_instances", query("instances", "of_names").sql, {"names": names})
+    assert index == "idx_instances_key_fingerprint"
+
+
+def test_incidents_that_are_heard_of_again_are_changed_by_their_numbers(
+    db_url: DbUrl, small_record: list[dict[str, Any]]
+) -> None:
+    """An UPDATE that reads all rows also locks them on its way."""
+    numbers = sorted({row["number"] for row in small_record})
+    heard = query("incidents", "heard").sql.format(
+        each="(" + ",".join(map(str, numbers)) + ")",
+        last_seen_at=" ".join(f"WHEN {number} THEN '2026-11-20 08:00:00'" for number in numbers),
+        recorded=" ".join(f"WHEN {number} THEN 1" for number in numbers),
+    )
+    assert index_of(db_url, "incidents", heard) == "uq_number"
+
+
+def test_incidents_whose_counts_moved_are_changed_by_their_numbers(
+    db_url: DbUrl, small_record: list[dict[str, Any]]
+) -> None:
+    numbers = sorted({row["number"] for row in small_record})
+    new = [
+        "SELECT " + ", ".join(f"{value} AS {name}" for name, value in zip(TOUCHED, values, strict=True))
+        for values in ((number, "'2026-11-20 08:00:00'", 3, 3, 0, 1) for number in numbers)
+    ]
+    touch = query("incidents", "touch").sql.replace("{rows}", " UNION ALL ".join(new))
+    assert index_of(db_url, "incidents", touch) == "uq_number"
