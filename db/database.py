@@ -88,6 +88,15 @@ class Transaction:
         self._run(query.sql, params)
         return list(self._cursor.fetchall())
 
+    def rows_of_each(self, query: Query, part: Query, values: Sequence[Params]) -> list[Row]:
+        """All rows of a SELECT in which `{each}` stands for the rows of `part`, once for each of these parameters."""
+        rows: list[Row] = []
+        for start in range(0, len(values), 100):
+            parts = [self._cursor.mogrify(part.sql, one) for one in values[start : start + 100]]
+            self._run(query.sql.replace("{each}", " UNION ALL ".join(parts)), None)
+            rows += self._cursor.fetchall()
+        return rows
+
     def row(self, query: Query, params: Params | None = None) -> Row | None:
         """The first row of a SELECT, or None."""
         self._run(query.sql, params)

@@ -41,8 +41,10 @@ def open_and_last_of_keys(
         if not is_outdated:
             last[incident.key] = incident
     if others := [key for key in keys if key not in last]:
-        for incident in map(_incident, tx.rows(query("incidents", "last_of_keys"), {"keys": others})):
-            last[incident.key] = incident
+        newest = tx.rows_of_each(
+            query("incidents", "last_of_keys"), query("incidents", "last_number"), [{"key": key} for key in others]
+        )
+        last |= {incident.key: incident for incident in map(_incident, newest)}
     return opened, last
 
 

@@ -34,11 +34,12 @@ def body(alerts: list[dict[str, Any]]) -> bytes:
     return json.dumps(json.loads(bodies.grafana(*alerts)), separators=(",", ":")).encode()
 
 
-def alert(family: str, key: int, series: str, *, ends: float | None = None) -> dict[str, Any]:
+def alert(family: str, key: int, series: str, *, starts: float = 0, ends: float | None = None) -> dict[str, Any]:
     """One alert of 1.5 KB with the labels that scenarios name, and one that tells series apart."""
     one = bodies.alert(
         f"{family} ratio high {key}",
         rule=f"{family}_{key:05d}",
+        starts=starts,
         ends=ends,
         labels={"service": f"service-{key % 97}", "namespace": f"namespace-{key % 13}", "pod": f"pod-{series}"},
     )

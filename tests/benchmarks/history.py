@@ -30,6 +30,9 @@ _MOVED = {
 _FAR = 10_000_000
 """Numbers of incidents above this are those that came in as webhooks: the newest of their keys."""
 
+_BEGAN, _ENDED = -7200.0, -3600.0
+"""When what is copied fired, in seconds of the scenarios' clock."""
+
 _TABLES = ("incidents", "grafana_alerts", "incident_instances")
 
 
@@ -38,8 +41,12 @@ def fill(target: Target, shapes: tuple[bodies.Shape, ...], wanted: int, report: 
     for shape in shapes:
         for first in range(0, shape.keys, 20):
             keys = range(first, min(first + 20, shape.keys))
-            for ends in (None, 3600.0):
-                alerts = [bodies.alert(shape.family, key, f"{n:08d}", ends=ends) for key in keys for n in range(5)]
+            for ends in (None, _ENDED):  # before the alerts of the scenarios began, which fire anew
+                alerts = [
+                    bodies.alert(shape.family, key, f"{n:08d}", starts=_BEGAN, ends=ends)
+                    for key in keys
+                    for n in range(5)
+                ]
                 answer = send(f"http://127.0.0.1:{target.port}", bodies.body(alerts))
                 assert answer.status_code == 200, answer.text
     with connected(target.url) as connection, connection.cursor() as cursor:

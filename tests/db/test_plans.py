@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pymysql
 import pymysql.cursors
 import pytest
 
-from db.database import Database
-from db.queries import query
+from db.database import Database, Transaction
+from db.queries import Query, query
+from db.store import incidents
 from db.transactions import ingest
 from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, at
 from tests.servers.database import DbUrl
 from tests.servers.observer import rows
 
+NEVER_REOPENS = replace(POLICY, reopen_window=timedelta(0))
+_KEYS_READ = Query(
+    "keys_read",
+    "Entries of indexes and rows that this session read.",
+    "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_read_key', 'Handler_read_next', 'Handler_read_prev', "
+    "'Handler_read_first', 'Handler_read_last', 'Handler_read_rnd_next')",
+)
 TOUCHED = ("number", "last_seen_at", "instances_total", "instances_firing", "blind_firing", "recorded")
 
 
@@ -75,3 +85,33 @@ def test_incidents_whose_counts_moved_are_changed_by_their_numbers(
     ]
     touch = query("incidents", "touch").sql.replace("{rows}", " UNION ALL ".join(new))
     assert index_of(db_url, "incidents", touch) == "uq_number"
+
+
+def test_open_incidents_are_looked_up_by_their_keys(db_url: DbUrl, small_record: list[dict[str, Any]]) -> None:
+    keys = sorted({row["incident_key"] for row in small_record})
+    documents = query("incidents", "open_documents").sql
+    assert index_of(db_url, "incidents", documents, {"keys": keys}) == "uq_open_key"
+    assert index_of(db_url, "newer", documents, {"keys": keys}) == "idx_incident_key_number"
+
+
+def test_the_newest_incident_of_a_key_takes_one_look_however_many_there_were(database: Database, db_url: DbUrl) -> None:
+    for number in range(30):  # one key whose incidents come and go
+        for ends in (None, 1000 * number + 500):
+            alert = an_alert(starts=1000 * number, ends=ends)
+            now = 1000 * number if ends is None else ends
+            ingest.record_delivery(database, a_delivery(now=now), a_reading(alert), NEVER_REOPENS, at(now))
+    (key,) = {row["incident_key"] for row in rows(db_url, "SELECT incident_key FROM incidents")}
+
+    def look(tx: Transaction) -> tuple[int, int]:
+        before = keys_read(tx)
+        _, last = incidents.open_and_last_of_keys(tx, [key])
+        return last[key].number, keys_read(tx) - before
+
+    number, read = database.transact(look)
+    assert number == 30
+    assert read < 10
+
+
+def keys_read(tx: Transaction) -> int:
+    """How many entries of indexes and rows this session has read."""
+    return sum(int(row["Value"]) for row in tx.rows(_KEYS_READ))

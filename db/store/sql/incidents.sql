@@ -31,15 +31,19 @@ SELECT JSON_OBJECT(
     'chain_length', incidents.chain_length, 'chain_head', HEX(incidents.chain_head),
     'chain_removed', incidents.chain_removed, 'chain_base', HEX(incidents.chain_base)
 ), EXISTS (
-    SELECT 1 FROM incidents AS newer
+    SELECT 1 FROM incidents AS newer FORCE INDEX (idx_incident_key_number)
     WHERE newer.incident_key = incidents.incident_key AND newer.number > incidents.number
-) FROM incidents WHERE open_key IN %(keys)s
+) FROM incidents FORCE INDEX (uq_open_key) WHERE open_key IN %(keys)s
 
 -- name: last_of_keys
 -- The newest incident of each key.
-SELECT incidents.* FROM incidents
-JOIN (SELECT MAX(number) AS number FROM incidents WHERE incident_key IN %(keys)s GROUP BY incident_key) AS newest
-ON newest.number = incidents.number
+SELECT incidents.* FROM ({each}) AS newest STRAIGHT_JOIN incidents FORCE INDEX (uq_number)
+ON incidents.number = newest.number
+
+-- name: last_number
+-- The number of the newest incident of one key: one look into the index, however many there were. For several keys and
+-- GROUP BY the servers read all numbers of each.
+SELECT MAX(number) AS number FROM incidents FORCE INDEX (idx_incident_key_number) WHERE incident_key = %(key)s
 
 -- name: open_of_rules
 -- The open incidents of these rules: what cannot be observed while they are blind.
