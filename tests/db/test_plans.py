@@ -59,7 +59,7 @@ def test_instances_are_looked_up_by_their_names(db_url: DbUrl, small_record: lis
     """Reading all of them for each transaction is quick in a test, and most of the time of a record that is used."""
     names = json.dumps([[row["incident_key"], row["fingerprint"]] for row in small_record])
     index = index_of(db_url, "incident_instances", query("instances", "of_names").sql, {"names": names})
-    assert index == "idx_instances_key_fingerprint"
+    assert index == "idx_instances_current"
 
 
 def test_incidents_that_are_heard_of_again_are_changed_by_their_numbers(
@@ -91,7 +91,7 @@ def test_open_incidents_are_looked_up_by_their_keys(db_url: DbUrl, small_record:
     keys = sorted({row["incident_key"] for row in small_record})
     documents = query("incidents", "open_documents").sql
     assert index_of(db_url, "incidents", documents, {"keys": keys}) == "uq_open_key"
-    assert index_of(db_url, "newer", documents, {"keys": keys}) == "idx_incident_key_number"
+    assert index_of(db_url, "newest", documents, {"keys": keys}) == "idx_incident_key_number"
 
 
 def test_the_newest_incident_of_a_key_takes_one_look_however_many_there_were(database: Database, db_url: DbUrl) -> None:

@@ -30,9 +30,9 @@ SELECT JSON_OBJECT(
     'blind_incident', incidents.blind_incident, 'sight_at', incidents.sight_at, 'stale_since', incidents.stale_since,
     'chain_length', incidents.chain_length, 'chain_head', HEX(incidents.chain_head),
     'chain_removed', incidents.chain_removed, 'chain_base', HEX(incidents.chain_base)
-), EXISTS (
-    SELECT 1 FROM incidents AS newer FORCE INDEX (idx_incident_key_number)
-    WHERE newer.incident_key = incidents.incident_key AND newer.number > incidents.number
+), number < (
+    SELECT newest.number FROM incidents AS newest FORCE INDEX (idx_incident_key_number)
+    WHERE newest.incident_key = incidents.incident_key ORDER BY newest.incident_key DESC, newest.number DESC LIMIT 1
 ) FROM incidents FORCE INDEX (uq_open_key) WHERE open_key IN %(keys)s
 
 -- name: last_of_keys

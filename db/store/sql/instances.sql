@@ -16,7 +16,7 @@ FROM JSON_TABLE(%(names)s, '$[*]' COLUMNS (
     fingerprint VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]'
 )) AS wanted
 STRAIGHT_JOIN incident_instances
-FORCE INDEX (idx_instances_key_fingerprint)
+FORCE INDEX (idx_instances_current)
 ON incident_instances.incident_key = wanted.incident_key
 AND incident_instances.fingerprint = wanted.fingerprint
 AND incident_instances.is_current = 1
