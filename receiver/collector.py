@@ -115,17 +115,13 @@ class Collector:
 
     async def record(self, arrival: Arrival) -> Answer:
         """Record one request, perhaps together with others; its answer. Raises what `record_delivery` raises."""
-        if self._stopped or not arrival.can_share():
-            return await anyio.to_thread.run_sync(self._alone, arrival, limiter=self._lone)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
+        if not arrival.can_share() or not self._put(arrival, future):
+            return await anyio.to_thread.run_sync(self._alone, arrival, limiter=self._lone)
         self._deadlines[future] = loop.time() + LONGEST_WAIT_SECONDS
         if self._timer is None:  # one for all who wait: a timer of its own costs each request more than its place here
             self._timer = loop.call_later(HELD_UP_SECONDS, self._look, loop)
-        with self._turn:
-            self._waiting.append((arrival, future))
-            self._waiting_weight += _weight(arrival)
-            self._call()
         try:
             return await future
         finally:
@@ -133,6 +129,16 @@ class Collector:
             if not self._deadlines and self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+    def _put(self, arrival: Arrival, future: asyncio.Future[Answer]) -> bool:
+        """Let a request wait for a writer; whether there are still any."""
+        with self._turn:
+            if self._stopped:
+                return False
+            self._waiting.append((arrival, future))
+            self._waiting_weight += _weight(arrival)
+            self._call()
+            return True
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give up what waited too long, and call a writer if the other is held up; on the event loop."""

@@ -179,6 +179,9 @@ def _past(machinery: Machinery, found: Findings, size: Size, report: Callable[[s
     empty, full = machinery.observer("empty"), machinery.observer("full")
     report(f"filling a record with {size.past:,} alerts ...")
     found.past_alerts = history.fill(full, (ONE, replace(STORM, family="storm")), size.past, report)
+    for target in (empty, full):  # the same series fire in both, so that repeats are compared with repeats
+        _introduce(target, ONE)
+        _introduce(target, STORM)
     _settle(machinery)
     for name in ("S2", "S3"):
         report(f"{name} on both records ...")
