@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 import pymysql
 import pymysql.cursors
+from pymysql.constants import ER
 
 from db.server.private import reserved_port
 from receiver.app import Settings, create_app
@@ -170,11 +171,19 @@ def send(
 
 
 def rows(url: DbUrl, sql: str, *parameters: object) -> list[dict[str, Any]]:
-    """Read a database as it is committed."""
+    """Read a database as it is committed, or change it beside a program at work, which may cost a deadlock."""
     connection = pymysql.connect(
         host=url.host, port=url.port, user=url.user, password=url.password, database=url.name, autocommit=True,
         cursorclass=pymysql.cursors.DictCursor, ssl_disabled=True,
     )  # fmt: skip
     with connection, connection.cursor() as cursor:
-        cursor.execute(sql, parameters or None)
+        for _ in range(10):
+            try:
+                cursor.execute(sql, parameters or None)
+                break
+            except pymysql.err.OperationalError as error:
+                if error.args[0] != ER.LOCK_DEADLOCK:
+                    raise
+        else:
+            raise AssertionError("ten deadlocks in a row")
         return list(cursor.fetchall())
