@@ -243,6 +243,16 @@ def route_changed(stage: Stage) -> None:
     assert len(stage.cards("random")) == 1
 
 
+def _revoke(stage: Stage) -> None:
+    """Slack takes no token any more but "xoxb-renewed", and three cards wait."""
+    assert stage.alert() == 200
+    stage.settle()
+    stage.slack.options(token="xoxb-renewed")
+    for number in range(3):
+        assert stage.alert(f"rule-{number}") == 200
+    stage.wait(lambda: "invalid_auth" in str(stage.ready()["slack"]["problems"].get("token")), "/ready to name it")
+
+
 @case(
     "Token revoked",
     "while cards wait; then a new one in the file that SLACK_BOT_TOKEN_FILE names",
@@ -252,12 +262,7 @@ def token_exchanged(stage: Stage) -> None:
     file = stage.folder / "token"
     file.write_text(f"{TOKEN}\n", "utf-8")
     with stage.observer(more={"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": str(file)}):
-        assert stage.alert() == 200
-        stage.settle()
-        stage.slack.options(token="xoxb-renewed")
-        for number in range(3):
-            assert stage.alert(f"rule-{number}") == 200
-        stage.wait(lambda: "invalid_auth" in str(stage.ready()["slack"]["problems"].get("token")), "/ready to name it")
+        _revoke(stage)
         file.write_text("xoxb-renewed\n", "utf-8")
         stage.settle()
         stage.wait(lambda: "token" not in stage.ready()["slack"]["problems"], "/ready to be content again")
@@ -275,12 +280,7 @@ def token_exchanged(stage: Stage) -> None:
 )
 def token_revoked(stage: Stage) -> None:
     with stage.observer():
-        assert stage.alert() == 200
-        stage.settle()
-        stage.slack.options(token="xoxb-renewed")
-        for number in range(3):
-            assert stage.alert(f"rule-{number}") == 200
-        stage.wait(lambda: "invalid_auth" in str(stage.ready()["slack"]["problems"].get("token")), "/ready to name it")
+        _revoke(stage)
         before = len(stage.slack.calls())
         for _ in range(60):
             stage.travel(60)
