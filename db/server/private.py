@@ -198,15 +198,18 @@ class PrivateServer:
         shutil.rmtree(self.data, ignore_errors=True)
         half = self.home / "files.half"
         shutil.rmtree(half, ignore_errors=True)
+        temporary = f"--tmpdir={self._own_tmp()}"  # in a shared one another server that starts would clear it away
         if program.product == "mysql":
-            self._run([*program.command, "--no-defaults", *self._basics(program, half), "--initialize-insecure"])
+            self._run(
+                [*program.command, "--no-defaults", *self._basics(program, half), temporary, "--initialize-insecure"]
+            )
         elif program.installer is not None:
             half.mkdir()
             options = ["--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=normal"]
             self._run([str(program.installer), "--no-defaults", *self._basics(program, half), *options])
         else:
             half.mkdir()
-            options = ["--bootstrap", "--enforce-storage-engine=", "--max-allowed-packet=64M"]
+            options = [temporary, "--bootstrap", "--enforce-storage-engine=", "--max-allowed-packet=64M"]
             self._run([*program.command, "--no-defaults", *self._basics(program, half), *options], _bootstrap(program))
         half.rename(self.data)
 

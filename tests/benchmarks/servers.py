@@ -34,11 +34,8 @@ class DurableServer(PrivateServer):
 
     def _options(self, program: Program) -> list[str]:
         options = [option for option in super()._options(program) if option != "--skip-log-bin"]
-        # A server that starts removes the temporary tables it finds in its folder for them: each needs its own.
-        temporary = self.home / "tmp"
-        temporary.mkdir(exist_ok=True)
         # With a binary log MySQL lets an account without SUPER make triggers only when told so.
-        return [*options, f"--tmpdir={temporary}", "--log-bin-trust-function-creators=ON"]
+        return [*options, "--log-bin-trust-function-creators=ON"]
 
 
 class Target:

@@ -127,7 +127,8 @@ def alertmanager(
         f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug",
     ]  # fmt: skip
     with (folder / "alertmanager.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        # in the folder that has its usr/share: see `find_alertmanager`
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=program.parents[2])
         try:
             running = Alertmanager(port)
             wait_until(running.is_ready, "Alertmanager to start")

@@ -28,6 +28,8 @@ _MAC_BROWSERS = (
 )
 _BROWSER_PACKAGES = ("chromium", "fonts-noto-cjk", "fonts-noto-color-emoji")  # Korean and emoji are looked at
 _ALERTMANAGERS = ("prometheus-alertmanager", "alertmanager")
+_TEMPLATES = b"/usr/share/prometheus/alertmanager"
+_TEMPLATES_BELOW = b"usr//share/prometheus/alertmanager"  # as long, and seen from the folder of the package
 _INSTALL_SECONDS = 900.0
 
 Find = Callable[[Mapping[str, str], Machine], Path]
@@ -99,7 +101,21 @@ def find_alertmanager(env: Mapping[str, str], machine: Machine, report: Report =
     program = folder.program("usr/bin/prometheus-alertmanager")
     if program is None or not _works([str(program), "--version"]):
         raise ProgramMissing(f"The Alertmanager below {folder.root} does not run: {advice}.")
-    return program
+    return _at_home(program)
+
+
+def _at_home(program: Path) -> Path:
+    """A copy of an unpacked Alertmanager that finds its templates when it is started in the folder of the package.
+
+    Debian's reads them from a place where they are only when the package is installed, and does not start without.
+    """
+    copy = program.with_name("alertmanager-unpacked")
+    if not copy.exists():
+        half = copy.with_name(f"{copy.name}.{os.getpid()}")
+        half.write_bytes(program.read_bytes().replace(_TEMPLATES, _TEMPLATES_BELOW))
+        half.chmod(0o755)
+        half.rename(copy)
+    return copy
 
 
 def main(env: Mapping[str, str]) -> int:
