@@ -6,15 +6,19 @@ No label takes a value that a sender can choose: sources, outcomes, meanings, me
 from __future__ import annotations
 
 import logging
+import math
 import time
+from bisect import bisect_left
+from collections import Counter as Counting
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 import anyio
 import anyio.to_thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,8 +26,8 @@ from starlette.responses import Response
 from db.database import Database
 from db.errors import RecordError
 from db.model.alert import Reading
-from db.model.grouping import Meaning
 from db.model.incident import Severity, Status
+from db.model.meaning import Meaning
 from db.transactions import gauges
 from db.transactions.gauges import Gauges
 from receiver.rates import Rates
@@ -42,29 +46,48 @@ OUTCOMES = ("recorded", "unreadable", "denied", "too_large", "encoding", "gone",
 MEANINGS = (*(meaning.value for meaning in Meaning), "blind", "tests", "heartbeats", "truncated", "rejected")
 """What an alert turned out to be."""
 
+EVENTS = ("opened", "reopened", "joined", "resolved")
+"""What a source's alerts did to incidents."""
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25)
 
 
 class WebhookMeter:
-    """The counters of one webhook path, ready to be added to."""
+    """Counts what one webhook path does, on the event loop alone: whole numbers that nobody else adds to cost a request
+    a tenth of what counters with locks do."""
 
-    def __init__(self, metrics: Metrics, source: str) -> None:
-        self._metrics = metrics
-        self._outcomes = {name: metrics.deliveries.labels(source, name) for name in OUTCOMES}
-        self._seconds = metrics.webhook_seconds.labels(source)
+    def __init__(self) -> None:
+        self.outcomes = dict.fromkeys(OUTCOMES, 0)
+        self.buckets = [0] * (len(_SECONDS) + 1)  # requests by the first bound that they kept, the last kept none
+        self.seconds = 0.0
+        self.meanings: dict[str, dict[str, int]] = {}  # of alerts, by source
+        self.events: dict[str, dict[str, int]] = {}  # of incidents, by source
 
     def outcome(self, name: str) -> None:
         """A request ended in one of `OUTCOMES`."""
-        self._outcomes[name].inc()
+        self.outcomes[name] += 1
 
     def took(self, seconds: float) -> None:
         """A request was answered after so long."""
-        self._seconds.observe(seconds)
+        self.buckets[bisect_left(_SECONDS, seconds)] += 1
+        self.seconds += seconds
 
     def recorded(self, reading: Reading, answer: Mapping[str, Any]) -> None:
         """A request was recorded; `answer` is the JSON object that says what it did."""
-        self._outcomes["recorded"].inc()
-        self._metrics.add(reading.source, answer)
+        self.outcomes["recorded"] += 1
+        meanings = self.meanings.get(reading.source)
+        if meanings is None:  # a few sources, each the first time only
+            meanings = self.meanings[reading.source] = dict.fromkeys(MEANINGS, 0)
+            self.events[reading.source] = dict.fromkeys(EVENTS, 0)
+        for name, number in answer.get("meanings", {}).items():
+            if name in meanings:
+                meanings[name] += number
+        figures = answer["alerts"]
+        for name in ("tests", "heartbeats", "truncated", "rejected"):
+            meanings[name] += figures[name]
+        for name, ids in answer["incidents"].items():
+            if ids:
+                self.events[reading.source][name] += len(ids)
 
 
 class Metrics:
@@ -76,22 +99,8 @@ class Metrics:
         ProcessCollector(registry=registry)
         if rates is not None:
             registry.register(_RatesCollector(rates))
-        self.deliveries = Counter(
-            "observer_deliveries_total", "Requests to the webhooks by what became of them.",
-            ("source", "outcome"), registry=registry,
-        )  # fmt: skip
-        self.webhook_seconds = Histogram(
-            "observer_webhook_seconds", "From the first byte of a request to its answer.",
-            ("source",), buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self.alerts = Counter(
-            "observer_alerts_total", "Alerts received by what they turned out to be.",
-            ("source", "meaning"), registry=registry,
-        )  # fmt: skip
-        self.incidents = Counter(
-            "observer_incidents_total", "What the sources' alerts did to incidents; people's clicks are not counted.",
-            ("source", "event"), registry=registry,
-        )  # fmt: skip
+        self._meters: dict[str, WebhookMeter] = {}
+        registry.register(_WebhooksCollector(self._meters))
         self.found = Counter(
             "observer_found_by_reconciliation_total", "Alerts that no webhook brought, by a source's list.",
             ("source", "kind"), registry=registry,
@@ -109,30 +118,10 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32), registry=registry,
         )  # fmt: skip
         self.queue = Gauge("observer_queue_requests", "Requests that wait for a writer.", registry=registry)
-        self._meanings: dict[str, dict[str, Counter]] = {}
-        self._events: dict[str, dict[str, Counter]] = {}
 
     def webhook(self, source: str) -> WebhookMeter:
         """The counters of one webhook path."""
-        return WebhookMeter(self, source)
-
-    def add(self, source: str, answer: Mapping[str, Any]) -> None:
-        """Count what a delivery of a source did, by its answer."""
-        meanings = self._meanings.get(source)
-        if meanings is None:  # a few sources, each the first time only
-            meanings = self._meanings[source] = {name: self.alerts.labels(source, name) for name in MEANINGS}
-            events = ("opened", "reopened", "joined", "resolved")
-            self._events[source] = {name: self.incidents.labels(source, name) for name in events}
-        for name, number in answer.get("meanings", {}).items():
-            if name in meanings:
-                meanings[name].inc(number)
-        figures = answer["alerts"]
-        for name in ("tests", "heartbeats", "truncated", "rejected"):
-            if figures[name]:
-                meanings[name].inc(figures[name])
-        for name, ids in answer["incidents"].items():
-            if ids:
-                self._events[source][name].inc(len(ids))
+        return self._meters.setdefault(source, WebhookMeter())
 
     def slack_called(self, method: str, outcome: str) -> None:
         """Slack's Web API was called."""
@@ -213,6 +202,55 @@ class _RatesCollector:
             else:
                 denied.add_metric([rate.source], rate.total.denied)
         return [requests, alerts, size, denied]
+
+
+class _WebhooksCollector:
+    """What the webhook paths have counted."""
+
+    def __init__(self, meters: Mapping[str, WebhookMeter]) -> None:
+        self._meters = meters
+
+    def collect(self) -> Iterable[Metric]:
+        """The families of metrics."""
+        deliveries = CounterMetricFamily(
+            "observer_deliveries_total", "Requests to the webhooks by what became of them.",
+            labels=("source", "outcome"),
+        )  # fmt: skip
+        seconds = HistogramMetricFamily(
+            "observer_webhook_seconds", "From the first byte of a request to its answer.", labels=("source",)
+        )
+        alerts: Counting[tuple[str, str]] = Counting()
+        incidents: Counting[tuple[str, str]] = Counting()
+        for path, meter in self._meters.items():
+            for outcome, number in meter.outcomes.items():
+                deliveries.add_metric([path, outcome], number)
+            bounds = [*map(float, _SECONDS), math.inf]
+            below = accumulate(list(meter.buckets))
+            seconds.add_metric(
+                [path],
+                [("+Inf" if bound == math.inf else str(bound), n) for bound, n in zip(bounds, below, strict=True)],
+                meter.seconds,
+            )
+            # two paths may have alerts of one source: a Grafana may send Alertmanager's bodies
+            for total, counted in ((alerts, meter.meanings), (incidents, meter.events)):
+                for source, numbers in list(counted.items()):
+                    total.update({(source, name): number for name, number in numbers.items()})
+        yield deliveries
+        yield seconds
+        yield _counters("observer_alerts_total", "Alerts received by what they turned out to be.", "meaning", alerts)
+        yield _counters(
+            "observer_incidents_total",
+            "What the sources' alerts did to incidents; people's clicks are not counted.",
+            "event",
+            incidents,
+        )
+
+
+def _counters(name: str, about: str, label: str, counted: Mapping[tuple[str, str], int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, about, labels=("source", label))
+    for (source, value), number in counted.items():
+        family.add_metric([source, value], number)
+    return family
 
 
 class _RecordCollector:

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Amounts(NamedTuple):
-    """How much was sent; three are made for each request, and a tuple is made fastest."""
+    """How much was sent."""
 
     requests: int = 0
     alerts: int = 0
@@ -48,7 +48,7 @@ class _Counted:
     """The same while it is counted."""
 
     minute: int  # since the clock's beginning
-    total: Amounts = _NOTHING
+    earlier: Amounts = _NOTHING  # in all minutes before this one
     this_minute: Amounts = _NOTHING
     last_minute: Amounts = _NOTHING
 
@@ -71,7 +71,6 @@ class Rates:
             rate = self._up_to_date((source, credential))
             before = rate.this_minute
             rate.this_minute = after = before.plus(amounts)
-            rate.total = rate.total.plus(amounts)
         most = self.warn_alerts_per_minute
         if most and before.alerts < most <= after.alerts:  # once a minute
             _log.warning(
@@ -82,7 +81,10 @@ class Rates:
         """All of them as they are now."""
         with self._lock:
             rates = ((name, self._up_to_date(name)) for name in sorted(self._rates))
-            return tuple(Rate(*name, rate.total, rate.this_minute, rate.last_minute) for name, rate in rates)
+            return tuple(
+                Rate(*name, rate.earlier.plus(rate.this_minute), rate.this_minute, rate.last_minute)
+                for name, rate in rates
+            )
 
     def as_json(self) -> list[dict[str, object]]:
         """The same for `/ready`: amounts of the last whole minute and since the start."""
@@ -103,6 +105,7 @@ class Rates:
         if rate is None:
             rate = self._rates[name] = _Counted(minute)
         elif rate.minute != minute:
+            rate.earlier = rate.earlier.plus(rate.this_minute)
             rate.last_minute = rate.this_minute if minute == rate.minute + 1 else _NOTHING
             rate.this_minute = _NOTHING
             rate.minute = minute

@@ -47,7 +47,7 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
         annotations=annotations,
         starts_at=element.time_of("startsAt"),
         ends_at=element.time_of("endsAt") if state is AlertState.RESOLVED else None,
-        values=element.get("values").numbers(),
+        values=element.numbers_of("values"),
         summary=fields.summary_of(annotations),
         reason=fields.reason_of(labels, annotations),
         links=Links(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from db.model.alert import AlertKind, AlertState
 from receiver.sources.wild import Wild, quoted
@@ -180,13 +181,19 @@ def runbook_of(annotations: Mapping[str, str]) -> str:
 
 def web_address(text: str) -> str:
     """The text if it is an http or https address with a host and without credentials, else an empty text."""
-    if not text:
-        return ""
+    return (_usual_address if len(text) <= _USUAL_LINK else _address)(text) if text else ""
+
+
+def _address(text: str) -> str:
     words = text.split(None, 1)
     if len(words) != 1:  # nothing but spaces, or some inside
         return ""
     address = words[0]
     return address if len(address) <= MAX_LINK and "\x7f" not in address and _WEB_ADDRESS.fullmatch(address) else ""
+
+
+_USUAL_LINK = 300
+_usual_address = lru_cache(maxsize=1024)(_address)  # the alerts of a rule, and those of a server, have the same
 
 
 def shortened(text: str, most: int) -> str:

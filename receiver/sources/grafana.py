@@ -45,7 +45,7 @@ def read_alert(element: Wild, tested: str) -> Alert:
         starts_at=element.time_of("startsAt"),
         # While an alert fires its end is the zero time or a guess, so it is not even read.
         ends_at=element.time_of("endsAt") if state is AlertState.RESOLVED else None,
-        values=element.get("values").numbers(),
+        values=element.numbers_of("values"),
         summary=fields.summary_of(annotations),
         reason=fields.reason_of(labels, annotations),
         links=Links(
@@ -61,6 +61,8 @@ def read_alert(element: Wild, tested: str) -> Alert:
 
 def tested_fingerprint(group_key: str) -> str:
     """The fingerprint of the alert that a Test button has made, by the group key of its body; else an empty text."""
+    if group_key.startswith("{"):  # as nearly all do
+        return ""
     match = _TEST_GROUP_KEY.fullmatch(group_key)
     return match[1] if match else ""
 

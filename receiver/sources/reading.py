@@ -88,21 +88,16 @@ def _read(root: Wild, shape: _Shape, source: str) -> Reading:
         source=source,
         alerts=alerts,
         rejected=rejected,
-        truncated=root.get("truncatedAlerts").count(),
+        truncated=root.count_of("truncatedAlerts"),
         receiver=_unescaped(root.text_of("receiver")[:MAX_RECEIVER]),
         external_url=external_url,
-        org=_org(root.get("orgId")) if source == grafana.SOURCE else "",
+        org=str(root.count_of("orgId") or "") if source == grafana.SOURCE else "",
     )
 
 
 def _unescaped(text: str) -> str:
     """A text before Go's regexp.QuoteMeta; most texts have nothing that it would escape."""
     return _ESCAPED.sub(r"\1", text) if "\\" in text else text
-
-
-def _org(number: Wild) -> str:
-    """The number of a Grafana organisation as text; empty for none."""
-    return str(number.count() or "")
 
 
 def _read_each(root: Wild, read_alert: Callable[[Wild], Alert]) -> tuple[tuple[Alert, ...], tuple[Rejected, ...]]:

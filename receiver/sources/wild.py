@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeGuard
 
 import orjson
@@ -276,12 +277,23 @@ class Wild:
             return {}
         return {name: float(member) for name, member in value.items() if type(member) in (int, float)}
 
+    def numbers_of(self, name: str) -> dict[str, float]:
+        """The same of the member of this name."""
+        value = self._value
+        member = value.get(name) if type(value) is dict else None
+        return self.get(name).numbers() if member else {}
+
     def count(self) -> int:
         """A whole number from 0 up; whatever is not one counts as 0."""
         value = self._value
         if type(value) is float and value.is_integer():
             value = int(value)
         return min(value, 2**31 - 1) if type(value) is int and value > 0 else 0
+
+    def count_of(self, name: str) -> int:
+        """The same of the member of this name."""
+        value = self._value
+        return self.get(name).count() if type(value) is not dict or value.get(name) else 0
 
     def time(self) -> datetime | None:
         """A time in the form of RFC 3339, as UTC; None for nothing, for an empty text and for Go's zero time.
@@ -350,6 +362,10 @@ def _kind(value: object) -> str:
 
 def _moment(text: str) -> datetime | None:
     """What `Wild.time` makes of a text; `ValueError` says what else was expected."""
+    return (_usual_moment if len(text) <= _USUAL_TIME else _any_moment)(text)
+
+
+def _any_moment(text: str) -> datetime | None:
     if not text or text[:10] in _ZERO_DAYS:
         return None
     if _TIME.fullmatch(text) is None:
@@ -365,6 +381,10 @@ def _moment(text: str) -> datetime | None:
         if FIRST_YEAR <= moment.year <= LAST_YEAR:
             return moment
     raise ValueError(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
+
+
+_USUAL_TIME = 40
+_usual_moment = lru_cache(maxsize=1024)(_any_moment)  # what repeats itself says the same time again
 
 
 def _parse_tolerantly(body: bytes) -> object:
