@@ -18,7 +18,8 @@ import pymysql
 import pymysql.converters
 import pymysql.cursors
 from dbutils.pooled_db import PooledDB
-from pymysql.constants import CLIENT, FIELD_TYPE
+from pymysql.connections import MySQLResult
+from pymysql.constants import CLIENT, COMMAND, FIELD_TYPE
 
 from db import literals
 from db.errors import (
@@ -45,6 +46,9 @@ _FRESH_SECONDS = 1.0
 """A connection that was used this recently is used again without asking it (`begin` would notice anyway)."""
 
 _MOST_ATTEMPTS = 30
+
+_PACKET_CHARACTERS = 2_000_000
+"""About how much waits at most for the next packet; servers take 16 MiB unless told otherwise."""
 
 _READ_BYTES = 256 * 1024
 """What is read at once of an answer; what a storm's transaction is decided on has about this size."""
@@ -80,7 +84,7 @@ class Transaction:
         self._cursor = cursor
         self._last_statement = last_statement  # of the monotonic clock
         self._together = together
-        self._waiting: list[tuple[str, Later | None]] = []
+        self._waiting: list[tuple[str, Later | Callable[[], None] | None]] = []
         self._size = 0
 
     def rows(self, query: Query, params: Params | None = None) -> list[Row]:
@@ -117,6 +121,10 @@ class Transaction:
         """Run a statement; how many rows it changed."""
         return self._run(query.sql, params)
 
+    def execute_later(self, query: Query, params: Params) -> None:
+        """Run a statement whose answer nobody needs, with the next one that goes to the server."""
+        self._change(self._cursor.mogrify(query.sql, params))
+
     def insert(self, query: Query, params: Params) -> int:
         """Insert one row; its AUTO_INCREMENT number."""
         self._run(query.sql, params)
@@ -128,10 +136,22 @@ class Transaction:
         for statement in literals.insert(query.sql).statements(rows):
             self._change(statement)
 
-    def insert_written(self, query: Query, rows: Iterable[Written]) -> None:
-        """The same for rows whose values are written already, in the order of the query's names."""
-        for statement in literals.insert(query.sql).of_written(rows):
-            self._change(statement)
+    def insert_written(
+        self,
+        query: Query,
+        rows: Iterable[Written],
+        then: Callable[[], None] | None = None,
+        **numbers: int,
+    ) -> None:
+        """The same for rows whose values are written already, in the order of the query's names; `numbers` stand for
+        `{name}` behind VALUES. `then` is called as soon as the server has inserted them, which may be before it comes
+        to the rest of its packet."""
+        for statement in literals.insert(query.sql).of_written(rows, **numbers):
+            self._change(statement, then)
+
+    def insert_at_once(self, query: Query, rows: Sequence[Written]) -> None:
+        """The same in one statement, however long it becomes."""
+        self._change(literals.insert(query.sql).at_once(rows))
 
     def update_many(self, query: Query, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> int:
         """Run an UPDATE that joins `{rows}`: a derived table of these rows with these column names; how many rows it
@@ -151,10 +171,10 @@ class Transaction:
         """Run an UPDATE of some rows, `IN {each}`, where `CASE column {value} END` gives each its own; for a few small
         values half the work of joining a derived table."""
         for start in range(0, len(names), 50):  # a server looks for each row's value from the first one on
-            some = [literals.written((name,)) for name in names[start : start + 50]]
+            some = [literals.one(name) for name in names[start : start + 50]]
             parts = {"each": "(" + ",".join(some) + ")"}
             for column, ones in values.items():
-                texts = [literals.written((one,)) for one in ones[start : start + 50]]
+                texts = [literals.one(one) for one in ones[start : start + 50]]
                 parts[column] = " ".join([f"WHEN {name} THEN {text}" for name, text in zip(some, texts, strict=True)])
             self._change(query.sql.format(**parts))
 
@@ -175,13 +195,9 @@ class Transaction:
         if not waiting:
             return
         _be_in_time(self._last_statement)
-        with _our_errors(), self._cursor.connection.cursor(pymysql.cursors.Cursor) as cursor:
-            cursor.execute(";\n".join([statement for statement, _ in waiting]))
-            for number, (_, later) in enumerate(waiting):
-                if number:
-                    cursor.nextset()
-                if later is not None:
-                    later.arrived(cursor.fetchall())
+        line: Any = self._cursor.connection  # one of ours
+        with _our_errors():
+            line.run(waiting)
 
     def commit(self) -> None:
         """Commit; a connection that breaks meanwhile leaves the outcome unknown."""
@@ -195,17 +211,22 @@ class Transaction:
         except DatabaseAway as error:
             raise OutcomeUnknown("the connection broke while committing") from error
 
-    def _wait(self, statement: str, later: Later | None) -> None:
-        self._waiting.append((statement, later))
+    def _wait(self, statement: str, answered: Later | Callable[[], None] | None) -> None:
+        if self._size + len(statement) > _PACKET_CHARACTERS:
+            self.send()
+        self._waiting.append((statement, answered))
         self._size += len(statement)
-        if not self._together or self._size > literals.STATEMENT_BYTES:
+        if not self._together:
             self.send()
 
-    def _change(self, statement: str) -> int:
-        if not self._together:
-            return self._run(statement, None)
-        self._wait(statement, None)
-        return 0
+    def _change(self, statement: str, then: Callable[[], None] | None = None) -> int:
+        if self._together:
+            self._wait(statement, then)
+            return 0
+        changed = self._run(statement, None)
+        if then is not None:
+            then()
+        return changed
 
     def _run(self, sql: str, params: Params | Sequence[object] | None) -> int:
         self.send()
@@ -222,7 +243,10 @@ class _Connection(pymysql.Connection):
     on_galera = False
     used_at = 0.0
     """Of the monotonic clock."""
+    _execute_command: Callable[[int, bytes], None]
+    _read_packet: Callable[..., Any]
     _read_timeout: float | None
+    _result: MySQLResult | None
     _rfile: IOBase
     _sock: socket.socket
 
@@ -245,6 +269,28 @@ class _Connection(pymysql.Connection):
             self.connect()
         finally:
             self._read_timeout = patience
+
+    def run(self, statements: Sequence[tuple[str, Later | Callable[[], None] | None]]) -> None:
+        """Run statements of one packet, and take their answers one after the other: for a SELECT its `Later` gets the
+        rows, for another its function is called. What the driver keeps of each answer would cost half of a small
+        transaction's time, and is needed by nobody here."""
+        self._result = None  # all of the statement before is read
+        text = ";\n".join([statement for statement, _ in statements])
+        try:
+            self._execute_command(COMMAND.COM_QUERY, text.encode("utf-8", "surrogateescape"))
+            for _, answered in statements:
+                if isinstance(answered, Later):
+                    result = MySQLResult(self)
+                    result.read()
+                    answered.arrived(result.rows)
+                else:
+                    self._read_packet()
+                    if answered is not None:
+                        answered()
+        except BaseException as error:
+            if not isinstance(error, pymysql.err.MySQLError):  # answers may be left that nobody takes
+                _close(self)
+            raise
 
     def escape(self, obj: Any, mapping: Mapping[Any, Any] | None = None) -> Any:
         """The SQL literal of a value."""

@@ -7,6 +7,7 @@ RecordError
 |- OutcomeUnknown          the connection broke while committing: the work may or may not be in the record
 |- Duplicate               a unique key refused a row; `key` names it
 |- Replayed                this signed request is in the record already
+|- Outdated                what was decided from memory is not what the record says any more
 |- TooLarge                a statement is larger than the server takes (`max_allowed_packet`)
 |- Interrupted             a statement ran into its time limit; nothing was written
 |- SchemaError             the tables are not the ones this program knows
@@ -50,6 +51,10 @@ class Duplicate(RecordError):
 
 class Replayed(RecordError):
     """A request with the same signature is in the record already; nothing was written."""
+
+
+class Outdated(RecordError):
+    """What was decided from memory is not what the record says any more; nothing was written."""
 
 
 class TooLarge(RecordError):
@@ -126,6 +131,8 @@ def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
         return Interrupted(text)
     if code == 1153:
         return TooLarge("a statement is larger than the server's max_allowed_packet")
+    if code == 1048 and "'turn'" in str(error.args[1:]):  # only `take_turns` makes one NULL, if it is another
+        return Outdated("a key was changed since it was remembered")
     if code in (1062, 1644):
         return _duplicate(error, text)
     if code in _SCHEMA:

@@ -27,8 +27,14 @@ def literal(value: object) -> str | None:
     return function(value)
 
 
+def one(value: object) -> str:
+    """The same; raises `TypeError` for such a type."""
+    return _LITERALS[type(value)](value)
+
+
 class Written(str):
-    """Literals that are written already, with commas between them; nobody but `written` makes one."""
+    """What is SQL already: literals with commas between them, or the name of a variable. Never made of what somebody
+    sent, except by `written`."""
 
     __slots__ = ()
 
@@ -36,7 +42,17 @@ class Written(str):
 def written(values: Sequence[object]) -> Written:
     """Write values before their statement is known, which may be while no lock is held; they stand in a row of an
     INSERT like one value."""
-    return Written(",".join([_LITERALS[type(value)](value) for value in values]))
+    return Written(
+        ",".join(
+            [
+                # texts, which most of them are, as `text_literal` has them
+                "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+                if type(value) is str
+                else _LITERALS[type(value)](value)
+                for value in values
+            ]
+        )
+    )
 
 
 def text_literal(text: str) -> str:
@@ -104,19 +120,25 @@ class Insert:
         """As few statements as the length of the rows allows."""
         return self.of_written(written(tuple(map(row.__getitem__, self.names))) for row in rows)
 
-    def of_written(self, rows: Iterable[Written]) -> Iterator[str]:
-        """The same with rows whose values are written already, in the order of `names`."""
+    def at_once(self, rows: Sequence[Written]) -> str:
+        """One statement for all these rows, however long it becomes."""
+        return self.head + ",".join([f"({row})" for row in rows]) + self.tail
+
+    def of_written(self, rows: Iterable[Written], **numbers: int) -> Iterator[str]:
+        """The same with rows whose values are written already, in the order of `names`; `numbers` stand for `{name}` in
+        what follows the rows."""
+        tail = self.tail.format(**numbers) if numbers else self.tail
         part: list[str] = []
         size = 0
         for row in rows:
             values = f"({row})"
             if size and size + len(values) > STATEMENT_BYTES:
-                yield self.head + ",".join(part) + self.tail
+                yield self.head + ",".join(part) + tail
                 part, size = [], 0
             part.append(values)
             size += len(values) + 1
         if part:
-            yield self.head + ",".join(part) + self.tail
+            yield self.head + ",".join(part) + tail
 
 
 _INSERT = re.compile(r"(?P<head>INSERT\s.*?\bVALUES\s*)\((?P<row>[^()]*(?:%\(\w+\)s[^()]*)+)\)(?P<tail>.*)", re.DOTALL)

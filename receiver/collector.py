@@ -1,7 +1,8 @@
 """Lets requests that wait share a transaction: what arrives while one is written makes up the next.
 
-Each request is still answered only after the commit it is part of. A request that makes the shared transaction fail
-does not fail the others: they are then recorded one by one. Requests wait on the event loop and need no thread.
+Each request is still answered only after the commit it is part of. Those that only repeat what is remembered are
+recorded from memory, the others by what the record says. A request that makes the shared transaction fail does not fail
+the others: they are then recorded one by one. Requests wait on the event loop and need no thread.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,11 +20,12 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from db.arrival import Arrival
 from db.database import Database
-from db.errors import Conflict, DatabaseAway, OutcomeUnknown
+from db.errors import Conflict, DatabaseAway, Duplicate, OutcomeUnknown, TooLarge
+from db.memory import Memory
 from db.model.policy import Policy
-from db.transactions import ingest
-from db.transactions.ingest import Arrival
+from db.transactions import ingest, repeats
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Collector:
         self._batch = batch  # told how many requests share a transaction
         self._policy = policy
         self._recorded = recorded
+        self._memory = Memory()
         self._threads: list[threading.Thread] = []
         self._lone = anyio.CapacityLimiter(LONE_REQUESTS)
         self._turn = threading.Condition()  # holds for all of these:
@@ -111,7 +114,7 @@ class Collector:
 
     def prepared(self, arrival: Arrival) -> Arrival:
         """The request with all that can be done before it is recorded; for any thread."""
-        return replace(arrival, prepared=ingest.prepare(arrival.delivery, arrival.reading, self._policy))
+        return replace(arrival, prepared=arrival.ready(self._policy))
 
     async def record(self, arrival: Arrival) -> Answer:
         """Record one request, perhaps together with others; its answer. Raises what `record_delivery` raises."""
@@ -199,29 +202,54 @@ class Collector:
             return batch
 
     def _record(self, batch: Sequence[Waiting]) -> None:
+        """Record what was taken, and tell each what came of it."""
         self._batch(len(batch))
+        left = list(batch)
         try:
-            answers = self._together([arrival for arrival, _ in batch])
+            left = self._repeats([(self.prepared(arrival), future) for arrival, future in left])
+            answers = self._together([arrival for arrival, _ in left])
         except _NOT_ITS_FAULT as error:
             # When the database is away, those that came meanwhile need not wait for an attempt of their own.
             meanwhile = self._all_that_wait() if isinstance(error, DatabaseAway) else []
-            _tell([(future, error) for _, future in [*batch, *meanwhile]])
+            _tell([(future, error) for _, future in [*left, *meanwhile]])
         except Exception as error:
-            if len(batch) == 1:
-                _tell([(batch[0][1], error)])
+            if len(left) == 1 and not isinstance(error, Duplicate):  # once more would be no better
+                _tell([(left[0][1], error)])
                 return
-            _log.warning("recording one by one", extra={"error": type(error).__name__, "requests": len(batch)})
-            for one in batch:
-                self._record([one])
+            _log.warning("recording one by one", extra={"error": type(error).__name__, "requests": len(left)})
+            for arrival, future in left:
+                _tell([(future, self._by_itself(arrival))])
         else:
-            _tell([(future, answer) for (_, future), answer in zip(batch, answers, strict=True)])
+            _tell([(future, answer) for (_, future), answer in zip(left, answers, strict=True)])
+
+    def _repeats(self, batch: Sequence[Waiting]) -> list[Waiting]:
+        """Record what only repeats what is remembered; what is left to be recorded."""
+        arrivals = [arrival for arrival, _ in batch]
+        try:
+            answers = repeats.record(self._database, arrivals, self._policy, self._memory)
+        except (Duplicate, TooLarge):  # of one of them
+            return list(batch)
+        recorded = [(one, answer) for one, answer in zip(batch, answers, strict=True) if answer is not None]
+        if recorded:
+            self._told([arrival for (arrival, _), _ in recorded], [answer for _, answer in recorded])
+            _tell([(future, answer) for (_, future), answer in recorded])
+        return [one for one, answer in zip(batch, answers, strict=True) if answer is None]
 
     def _together(self, arrivals: Sequence[Arrival]) -> list[Answer]:
-        if len(arrivals) == 1:
-            return [self._alone(arrivals[0])]
-        answers = ingest.record_together(self._database, arrivals, self._policy, fell_behind=self._recorded)
+        if not arrivals:
+            return []
+        answers = ingest.record_together(
+            self._database, arrivals, self._policy, memory=self._memory, fell_behind=self._recorded
+        )
         self._told(arrivals, answers)
         return answers
+
+    def _by_itself(self, arrival: Arrival) -> Answer | Exception:
+        """Record a request that could not be recorded with others, or was already; its answer, or what is wrong."""
+        try:
+            return self._alone(arrival)
+        except Exception as error:
+            return error
 
     def _all_that_wait(self) -> list[Waiting]:
         with self._turn:
@@ -264,17 +292,21 @@ def _weight(arrival: Arrival) -> int:
 
 def _figures(answers: Sequence[Answer]) -> dict[str, int]:
     """What the log says of deliveries: how many incidents and alerts."""
-    figures: Counter[str] = Counter()
+    figures: dict[str, int] = {}
     for answer in answers:
         incidents: Any = answer.get("incidents", {})
         alerts: Any = answer.get("alerts", {})
-        figures.update({name: len(ids) for name, ids in incidents.items()})
-        figures.update(alerts)
-    return dict(figures)
+        for name, ids in incidents.items():
+            figures[name] = figures.get(name, 0) + len(ids)
+        for name, number in alerts.items():
+            figures[name] = figures.get(name, 0) + number
+    return figures
 
 
 def _tell(outcomes: Sequence[tuple[asyncio.Future[Answer], Answer | Exception]]) -> None:
     """Wake the event loop once for all that were recorded together."""
+    if not outcomes:
+        return
     with suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
         outcomes[0][0].get_loop().call_soon_threadsafe(_settle, outcomes)
 

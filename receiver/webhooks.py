@@ -16,8 +16,9 @@ import anyio.to_thread
 import orjson
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from db.arrival import Arrival
 from db.database import Database
 from db.errors import (
     Conflict,
@@ -34,7 +35,6 @@ from db.model.alert import Reading, Rejected, Unreadable
 from db.model.delivery import Delivery
 from db.model.masks import Masks
 from db.transactions import ingest
-from db.transactions.ingest import Arrival
 from receiver.auth import Allowed, Denial, Denied, WebhookAuth
 from receiver.bodies import (
     BodyNotDecoded,
@@ -90,7 +90,7 @@ class Webhook:
         response = await self._respond(_headers(scope), receive)
         await response(scope, receive, send)
 
-    async def _respond(self, headers: Mapping[str, str], receive: Receive) -> Response:
+    async def _respond(self, headers: Mapping[str, str], receive: Receive) -> ASGIApp:
         began = time.monotonic()
         try:
             return await self._answer(headers, receive)
@@ -112,7 +112,7 @@ class Webhook:
         finally:
             self.meter.took(time.monotonic() - began)
 
-    async def _answer(self, headers: Mapping[str, str], receive: Receive) -> Response:
+    async def _answer(self, headers: Mapping[str, str], receive: Receive) -> ASGIApp:
         # A signature covers the body; other credentials are checked before a byte of it is read.
         signed = self.auth.signed
         proof = self._proof(headers, b"") if not signed else Allowed()
@@ -154,7 +154,7 @@ class Webhook:
         response.headers["WWW-Authenticate"] = self.auth.challenge
         return response
 
-    async def _take(self, arrived: _Arrived) -> Response:
+    async def _take(self, arrived: _Arrived) -> ASGIApp:
         """Read, have it recorded, answer."""
         alerts, replayed = 0, False
         try:
@@ -172,7 +172,9 @@ class Webhook:
             return _problem(400, "Content-Encoding", "the body is not what its Content-Encoding says")
         try:
             if isinstance(understood, _Unreadable):
-                return await anyio.to_thread.run_sync(self._keep_unreadable, understood, limiter=self.keepers)
+                response = await anyio.to_thread.run_sync(self._keep_unreadable, understood, limiter=self.keepers)
+                self.meter.outcome("unreadable")
+                return response
             alerts = len(understood.reading.alerts)
             answer = await self.collector.record(understood)
         except Replayed:
@@ -186,7 +188,7 @@ class Webhook:
                 self.rates.count(self.source, arrived.credential, Amounts(1, alerts, len(arrived.body)))
         self.heard(understood.reading)
         self.meter.recorded(understood.reading, answer)
-        return _json({"status": "recorded", **answer})
+        return _Recorded(orjson.dumps({"status": "recorded", **answer}))
 
     def _understand(self, arrived: _Arrived) -> Arrival | _Unreadable:
         """Decompress, mask, read. Raises `BodyTooLarge` and `BodyNotDecoded`."""
@@ -215,7 +217,6 @@ class Webhook:
     def _keep_unreadable(self, unreadable: _Unreadable) -> Response:
         delivery, problem = unreadable
         number = ingest.record_unreadable(self.database, delivery, Rejected(problem.path, problem.reason))
-        self.meter.outcome("unreadable")
         _log.warning(
             "delivery could not be read",
             extra={
@@ -238,6 +239,19 @@ class Webhook:
             return _problem(503, "database", "the database is away; nothing was recorded, send again", retry=True)
         self.meter.outcome("failed")
         raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The answer to a request that was recorded, as an ASGI application; half the cost of a `Response`."""
+
+    body: bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length = str(len(self.body)).encode("ascii")
+        headers = [(b"content-length", length), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 class _Arrived(NamedTuple):

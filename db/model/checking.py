@@ -64,6 +64,12 @@ TRIGGERS = (
     "trg_prevent_duplicate_open_incident",
     "trg_update_alert_count_on_insert",
     "trg_update_alert_count_on_delete",
+    "trg_turn_on_incident_insert",
+    "trg_turn_on_incident_update",
+    "trg_turn_on_incident_delete",
+    "trg_turn_on_instance_insert",
+    "trg_turn_on_instance_update",
+    "trg_turn_on_instance_delete",
 )
 
 UNIQUE_KEYS = (

@@ -1,20 +1,8 @@
 """What one delivery does to the record: which incidents open, join, resolve or reopen, and what stays a mere repeat.
 
-An *occurrence* is (fingerprint, start); a source's list of alerts cuts the start to milliseconds, so two starts
-less than one apart are the same. What an alert means depends on what is known of its instance:
-
-  firing,   instance unknown                        a new occurrence
-  firing,   same start, still firing                a repeat; of another kind (blind or not) a new occurrence
-  firing,   same or earlier start, resolved         late, and ignored; after `refire_after` a new occurrence
-  firing,   earlier start, still firing             late
-  firing,   later start                             a new occurrence
-  resolved, ended before the known start            late
-  resolved, while its rule is blind                 held: it counts as firing until sight returns
-  resolved, otherwise                               the instance resolves
-
-"Firing" of a held instance is read as if it were resolved. A new occurrence joins the open incident of its key, else
-reopens the last one inside `reopen_window`, else opens one. A repeat of an occurrence that a person resolved belongs to
-that incident and opens nothing. An incident resolves by itself when its last firing instance resolves.
+What each alert means is told by `db.model.meaning`. A new occurrence joins the open incident of its key, else reopens
+the last one inside `reopen_window`, else opens one. A repeat of an occurrence that a person resolved belongs to that
+incident and opens nothing. An incident resolves by itself when its last firing instance resolves.
 
 A blind alert belongs to the incident of its data source (`db.model.blind`). When the first one of a rule fires, the
 rule's open incidents become unobserved; when the last one resolves, they are observed again.
@@ -25,8 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 
 from db.model.alert import Alert, AlertKind, AlertState, Links, Reading
 from db.model.attribution import key_parts
@@ -47,25 +34,13 @@ from db.model.heartbeat import SOURCE as OBSERVED
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, observer, source
 from db.model.incident import Event, EventKind, Incident, Instance, Status
 from db.model.lifecycle import released, reopened
+from db.model.meaning import Meaning, meaning_of, repeated, values_text
 from db.model.policy import Policy
 
-_SAME_START = timedelta(milliseconds=1)
-"""Alertmanager and Grafana write `startsAt` with nanoseconds in a webhook and with milliseconds in their lists."""
 _LEGACY = "grafana-legacy"
 
 InstanceName = tuple[IncidentKey, str]
 """A key and a fingerprint."""
-
-
-class Meaning(StrEnum):
-    """What an alert turned out to be; counted in the answer, the logs and the metrics."""
-
-    NEW_OCCURRENCE = "new_occurrence"
-    REPEAT = "repeat"
-    LATE = "late"
-    RESOLVED = "resolved"
-    HELD = "held"  # "resolved" of something whose rule cannot see
-    RESOLVED_UNSEEN = "resolved_unseen"  # "resolved" of something we never heard firing
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,11 +301,6 @@ def together(plans: Sequence[Plan]) -> Plan:
         went_blind=tuple(rule for decided in plans for rule in decided.went_blind),
         sees_again=tuple(rule for decided in plans for rule in decided.sees_again),
     )
-
-
-def values_text(alert: Alert) -> str:
-    """The values of an alert as people read them: `A=0.0742, C=1`."""
-    return ", ".join(f"{name}={number:.6g}" for name, number in sorted(alert.values.items()))[:1000]
 
 
 class _Sight:
@@ -734,20 +704,12 @@ class _Draft:
 
     def _repeat(self, incident: Incident, alert: Alert, instance: Instance, meaning: Meaning) -> Incident:
         """Nothing new, except perhaps newer values of an instance that fires, or a newer end of one that does not."""
-        if alert.state is AlertState.RESOLVED and alert.starts_at and _is_later(alert.starts_at, instance.starts_at):
-            # the end of an occurrence whose beginning is still on its way, and must not fire when it comes
-            ended = alert.ends_at or self._now
-            instance = replace(instance, starts_at=alert.starts_at, ends_at=ended, heard_at=self._now)
-            self._write(instance)
-        if self._origin and not instance.origin:  # recorded before origins were kept
-            instance = replace(instance, origin=self._origin)
-            self._write(instance)
-        values = values_text(alert)
-        older = alert.starts_at is not None and alert.starts_at < instance.starts_at
-        if meaning is Meaning.LATE or older or not values or values == instance.last_values:
+        after = repeated(instance, alert, meaning, self._origin, self._now)
+        if after is instance:
             return incident
-        self._write(replace(instance, last_values=values))
-        return replace(incident, last_values=values)
+        self._write(after)
+        newer = after.last_values != instance.last_values
+        return replace(incident, last_values=after.last_values) if newer else incident
 
     # -- what is known -----------------------------------------------------------------------------------------
 
@@ -891,38 +853,6 @@ def _of_legacy(alert: Alert) -> tuple[Alert, Alert]:
 def _host(url: str) -> str:
     """`grafana.example.com:3000` of an address; empty when there is none."""
     return url.partition("://")[2].partition("/")[0].lower()
-
-
-def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:
-    """What an alert means, given what is known of its instance (see the table at the top)."""
-    starts_at = alert.starts_at
-    if alert.state is AlertState.RESOLVED:
-        if instance is None:
-            return Meaning.RESOLVED_UNSEEN
-        if instance.is_held and (alert.ends_at is None or (instance.ends_at and alert.ends_at <= instance.ends_at)):
-            return Meaning.REPEAT
-        ended = alert.ends_at or now
-        same_start = starts_at is None or _is_same(starts_at, instance.starts_at)
-        if instance.state is AlertState.RESOLVED:
-            return Meaning.REPEAT
-        return Meaning.RESOLVED if same_start or ended > instance.starts_at else Meaning.LATE
-    if instance is None:
-        return Meaning.NEW_OCCURRENCE
-    if instance.state is AlertState.FIRING and not instance.is_held:
-        if starts_at is None or _is_same(starts_at, instance.starts_at):
-            return Meaning.REPEAT if alert.kind is instance.kind else Meaning.NEW_OCCURRENCE
-        return Meaning.NEW_OCCURRENCE if starts_at > instance.starts_at else Meaning.LATE
-    if starts_at is None or _is_later(starts_at, instance.starts_at):
-        return Meaning.NEW_OCCURRENCE
-    return Meaning.NEW_OCCURRENCE if now - instance.heard_at >= policy.refire_after else Meaning.LATE
-
-
-def _is_same(start: datetime, known: datetime) -> bool:
-    return abs(start - known) < _SAME_START
-
-
-def _is_later(start: datetime, known: datetime) -> bool:
-    return start - known >= _SAME_START
 
 
 def _face(incident: Incident) -> tuple[object, ...]:

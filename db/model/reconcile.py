@@ -25,9 +25,9 @@ from db.model.alert import Alert, AlertKind, AlertState
 from db.model.attribution import key_parts
 from db.model.delivery import Delivery
 from db.model.finding import CONTENT_TYPE
-from db.model.grouping import Meaning, meaning_of
 from db.model.identity import IncidentId, incident_key
 from db.model.incident import Instance
+from db.model.meaning import Meaning, meaning_of
 from db.model.policy import Policy
 
 T = TypeVar("T")

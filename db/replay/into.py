@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from db.arrival import Arrival
 from db.database import Database
 from db.errors import Duplicate
 from db.model import blind
@@ -18,7 +19,6 @@ from db.model.past import Done, Mark, Schedule
 from db.model.policy import Policy
 from db.replay.reading import Again, ReadStored, read_again
 from db.transactions import ingest, past, reconcile, replaying, respond, vigil
-from db.transactions.ingest import Arrival
 from db.transactions.replaying import Progress
 
 _SHARED = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from db.columns import cut, cut_bytes, to_json
@@ -21,27 +21,28 @@ def contents(alert: Alert) -> Written:
     return written(
         (
             alert.source,
-            alert.kind.value,
-            alert.state.value,
+            alert.kind,
+            alert.state,
             cut(alert.rule_uid, 255),
             cut(alert.alertname, 255),
             cut(alert.fingerprint, 64),
             alert.starts_at,
             alert.ends_at,
             cut_bytes(alert.summary or alert.reason),
-            to_json(dict(alert.labels)),
-            to_json(dict(alert.annotations)),
+            to_json(alert.labels if type(alert.labels) is dict else dict(alert.labels)),
+            to_json(alert.annotations if type(alert.annotations) is dict else dict(alert.annotations)),
             alert.raw,
         )
     )
 
 
-def insert(tx: Transaction, rows: Sequence[tuple[Recorded, Written, int, datetime]]) -> None:
-    """Add alerts, each to its incident, with their contents and the number and the time of their delivery."""
+def insert(tx: Transaction, rows: Iterable[tuple[Recorded, Written, int | Written, datetime | Written]]) -> None:
+    """Add alerts, each to its incident, with their contents and the number (or what stands for it) and the time of
+    their delivery."""
     incidents: dict[IncidentId, Written] = {}
-    arrived: dict[int, Written] = {}
+    arrived: dict[int | Written, Written] = {}
 
-    def row(entry: Recorded, text: Written, delivery_id: int, received_at: datetime) -> Written:
+    def row(entry: Recorded, text: Written, delivery_id: int | Written, received_at: datetime | Written) -> Written:
         # Incidents and deliveries are few, and alerts are many.
         incident = incidents.get(entry.incident_id) or incidents.setdefault(
             entry.incident_id, written((entry.incident_id, entry.key))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.columns import cut, cut_bytes, from_json, to_json
-from db.database import Transaction
+from db.database import Later, Transaction
 from db.literals import Written, written
 from db.model.delivery import Delivery, pack
 from db.queries import query
@@ -21,6 +21,7 @@ class Prepared:
     """A request as it is written: `contents` is all of its row but the outcome, `rest` what its first piece leaves."""
 
     request_id: bytes
+    received_at: Written
     contents: Written
     rest: tuple[bytes, ...]
 
@@ -29,10 +30,11 @@ def prepare(delivery: Delivery, *, truncated: int = 0, problem: str = "") -> Pre
     """Compress and write a request; before anything is locked, because for a large one this takes a while."""
     packed = pack(delivery.body)
     pieces = [packed.data[start : start + _PIECE] for start in range(0, len(packed.data), _PIECE)] or [b""]
+    received_at = written((delivery.received_at,))
     contents = written(
         (
             delivery.request_id,
-            delivery.received_at,
+            received_at,
             delivery.source,
             cut(delivery.content_type, 255),
             pieces[0],
@@ -46,7 +48,7 @@ def prepare(delivery: Delivery, *, truncated: int = 0, problem: str = "") -> Pre
             cut_bytes(problem) or None,
         )
     )
-    return Prepared(delivery.request_id, contents, tuple(pieces[1:]))
+    return Prepared(delivery.request_id, received_at, contents, tuple(pieces[1:]))
 
 
 def insert(tx: Transaction, row: Prepared, outcome: Mapping[str, object] | None = None) -> int:
@@ -63,6 +65,28 @@ def insert_many(tx: Transaction, rows: Sequence[tuple[Prepared, Mapping[str, obj
     names = [row.request_id for row, _ in rows]
     found = dict(tx.lines(query("deliveries", "numbers"), {"request_ids": names}))
     return [found[name] for name in names]
+
+
+def insert_unseen(tx: Transaction, rows: Sequence[tuple[Prepared, Written]]) -> tuple[list[Written], Later]:
+    """The same in one statement and without waiting for its answer, for requests with their outcomes as literals: what
+    stands for each number in later statements of the transaction, and what `numbers` reads once the server has
+    answered."""
+    tx.insert_at_once(query("deliveries", "insert"), [Written(f"{row.contents},{outcome}") for row, outcome in rows])
+    last = {"last": rows[-1][0].request_id, "steps": max(1, len(rows) - 1)}
+    tx.execute_later(query("deliveries", "keep_numbers"), last)
+    places = [Written(f"@delivery+{place}*@delivery_step") for place in range(len(rows))]
+    return places, tx.later(query("deliveries", "kept_numbers"), {})
+
+
+def numbers(kept: Later, count: int) -> list[int]:
+    """The numbers of so many requests that were inserted unseen, in their order."""
+    ((first, step),) = kept.rows()
+    return [int(first) + place * int(step) for place in range(count)]
+
+
+def outcome_text(outcome: Mapping[str, object]) -> Written:
+    """An outcome as a literal."""
+    return written((to_json(outcome),))
 
 
 def _row(row: Prepared, outcome: Mapping[str, object] | None) -> dict[str, object]:

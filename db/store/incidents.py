@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from db.columns import cut, cut_bytes, from_bytes, from_json, from_time, to_json
 from db.database import Row, Transaction
+from db.literals import Written, text_literal
 from db.model.alert import Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
 from db.model.incident import Chain, Filter, Incident, Severity, Status
 from db.queries import query
 
+_STEPS = 1 << 20, 1 << 24
 
-def lock_keys(tx: Transaction, keys: Iterable[IncidentKey]) -> None:
-    """Take the rows of these keys, in key order, so that no two transactions wait for each other."""
-    tx.insert_many(query("incidents", "lock_keys"), [{"key": key, "turn": 0} for key in sorted(set(keys))])
+
+def next_step() -> int:
+    """By how much the turns of one transaction grow. No two transactions have the same step, for all that ever comes of
+    it, so none gives a key the turn that another one would have given it; 2**64 is far away all the same."""
+    return random.randrange(*_STEPS)  # noqa: S311 - to be different, not to be secret
+
+
+def lock_keys(tx: Transaction, keys: Iterable[IncidentKey], step: int = 0) -> None:
+    """Take the rows of these keys, in key order, so that no two transactions wait for each other. Their turns grow by
+    `step`, or by one of its own."""
+    step = step or next_step()
+    rows = [Written(f"{text_literal(key)},{step:d}") for key in sorted(set(keys))]
+    tx.insert_written(query("incidents", "lock_keys"), rows, step=step)
+
+
+def ask_turns(tx: Transaction, keys: Sequence[IncidentKey]) -> Callable[[], dict[IncidentKey, int]]:
+    """The turns of these keys, when they are asked for; the question goes to the server with the next statement."""
+    later = tx.later(query("incidents", "turns"), {"keys": list(keys)}) if keys else None
+    return lambda: {IncidentKey(key): int(turn) for key, turn in later.rows()} if later else {}
+
+
+def take_turns(tx: Transaction, turns: Mapping[IncidentKey, int], step: int, then: Callable[[], None]) -> None:
+    """Take the rows of these keys, in key order, if these are still their turns, and let these grow by `step`. `then`
+    is called when it is done. Raises `Outdated` otherwise, here or when the statement is sent."""
+    rows = [Written(f"{text_literal(key)},{turns[key]:d}") for key in sorted(turns)]
+    tx.insert_written(query("incidents", "take_turns"), rows, then, step=step)
 
 
 def open_of_keys(tx: Transaction, keys: Sequence[IncidentKey]) -> dict[IncidentKey, Incident]:
@@ -127,12 +153,7 @@ def touch(tx: Transaction, touched: Sequence[tuple[Incident, Incident]], recorde
     """Write when incidents were heard of last, their counts of instances, and `recorded` more alerts; each comes as it
     was and as it is."""
     heard = [now_is for was, now_is in touched if _counts(was) == _counts(now_is)]
-    tx.update_by_case(
-        query("incidents", "heard"),
-        [incident.number for incident in heard],
-        last_seen_at=[incident.last_seen_at for incident in heard],
-        recorded=[recorded.get(incident.incident_id, 0) for incident in heard],
-    )
+    hear(tx, [(one.number, one.last_seen_at, recorded.get(one.incident_id, 0)) for one in heard])
     columns = ("number", "last_seen_at", "instances_total", "instances_firing", "blind_firing", "recorded")
     rows = [
         (
@@ -143,6 +164,12 @@ def touch(tx: Transaction, touched: Sequence[tuple[Incident, Incident]], recorde
         if _counts(was) != _counts(i)
     ]  # fmt: skip
     tx.update_many(query("incidents", "touch"), rows, columns)
+
+
+def hear(tx: Transaction, heard: Sequence[tuple[int, datetime, int]]) -> None:
+    """Write of the incidents with these numbers when they were heard of last, and so many more alerts of each."""
+    numbers, times, counts = zip(*heard, strict=True) if heard else ((), (), ())
+    tx.update_by_case(query("incidents", "heard"), numbers, last_seen_at=times, recorded=counts)
 
 
 def _counts(incident: Incident) -> tuple[int, int, int]:

@@ -4,49 +4,34 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 
+from db.arrival import Arrival, Prepared, prepare, problem_text
 from db.columns import cut
 from db.database import Database, Transaction
 from db.errors import SIGNATURE_KEY, Duplicate, Replayed
-from db.literals import Written
+from db.memory import Findings, Memory
 from db.model import audit, grouping
-from db.model.alert import Alert, AlertKind, Reading, Rejected
-from db.model.delivery import Delivery, DeliveryOutcome
-from db.model.grouping import InstanceName, Keyed, Known, Meaning, Plan
+from db.model.alert import Alert, Reading, Rejected
+from db.model.delivery import Delivery
+from db.model.grouping import InstanceName, Keyed, Known, Plan
 from db.model.identity import IncidentId, IncidentKey
 from db.model.incident import EventKind, Incident, Instance
+from db.model.memory import Remembered, worth_remembering
 from db.model.message import test_key
+from db.model.outcome import outcome_of
 from db.model.policy import Policy
 from db.store import alerts, blind, deliveries, heartbeats, incidents, instances, messages, timeline
-
-_SHARED_BYTES = 512 * 1024
-"""The largest body that shares a transaction with others."""
 
 
 def _nobody() -> None:
     """Nobody is to be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What is known of a request before its transaction: its alerts by their keys, and its rows as far as they can be
-    written. That takes longer than all that is decided later, and nothing is locked meanwhile."""
-
-    ordered: grouping.Sorted
-    delivery: deliveries.Prepared
-    contents: Mapping[int, Written]  # of the rows of its alerts, by the identity of each `Keyed`
-
-
-def prepare(delivery: Delivery, reading: Reading, policy: Policy) -> Prepared:
-    """Do what can be done of a request without the database; pure, for any thread."""
-    ordered = grouping.sort(reading, policy)
-    return Prepared(
-        ordered,
-        deliveries.prepare(delivery, truncated=reading.truncated, problem=_problem(reading.rejected)),
-        {id(keyed): alerts.contents(keyed.alert) for keyed in (*ordered.keyed, *ordered.by_rule, *ordered.blind)},
-    )
+def _nobody_learns(found: Findings) -> None:
+    """Nothing is to be remembered."""
 
 
 def record_delivery(
@@ -96,7 +81,7 @@ def record_delivery(
             origin=reading.origin,
             found_by=reading.found_by,
         )
-        outcome = _outcome(decided, reading, ordered).as_json()
+        outcome = outcome_of(reading, ordered, decided).as_json()
         behind = behind or bool(ordered.tests) or _is_seen(decided)
         try:
             delivery_id = deliveries.insert(tx, ready.delivery, outcome)
@@ -117,28 +102,12 @@ def record_delivery(
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A request that could be read; it is recorded as of `delivery.received_at`."""
-
-    delivery: Delivery
-    reading: Reading
-    prepared: Prepared | None = None  # by the policy it is recorded with
-
-    def can_share(self) -> bool:
-        """Whether it may share a transaction: what is about a rule's sight changes incidents of other keys, tests tell
-        Slack of themselves, and a large body should not make small ones wait."""
-        small = len(self.delivery.body) <= _SHARED_BYTES
-        return small and not any(
-            alert.kind is AlertKind.TEST or grouping.is_about_sight(alert) for alert in self.reading.alerts
-        )
-
-
 def record_together(
     database: Database,
     arrivals: Sequence[Arrival],
     policy: Policy,
     *,
+    memory: Memory | None = None,
     patience_seconds: float | None = None,
     fell_behind: Callable[[], None] = _nobody,
 ) -> list[dict[str, object]]:
@@ -147,25 +116,30 @@ def record_together(
     All of them `can_share`. What one does is what the next is decided on, so the record is the same as if each had a
     transaction of its own; only locks, round trips and the commit are shared. Raises the errors of `db.errors`, and
     then none of them is recorded; also `Duplicate` when one of the request ids is recorded already. `fell_behind` is
-    called after the commit when Slack does not show yet what was recorded.
+    called after the commit when Slack does not show yet what was recorded. What was found and left as it was goes into
+    `memory`.
     """
-    ready = [arrival.prepared or prepare(arrival.delivery, arrival.reading, policy) for arrival in arrivals]
+    ready = [arrival.ready(policy) for arrival in arrivals]
     ordered = [one.ordered for one in ready]
     everything = [keyed for one in ordered for keyed in one.keyed]
     keys = sorted({keyed.key for keyed in everything})
     until = max(arrival.delivery.received_at for arrival in arrivals) - policy.blind.settle
     runs = 0
     behind = False
+    found: dict[IncidentKey, Remembered] = {}
 
     def work(tx: Transaction) -> list[dict[str, object]]:
-        nonlocal runs, behind
+        nonlocal runs, behind, found
         runs += 1
+        found = {}
         if runs > 1:  # perhaps a COMMIT whose answer was lost
             kept = [deliveries.by_request(tx, arrival.delivery.request_id) for arrival in arrivals]
             answers = [answer for answer in kept if answer is not None]
             if len(answers) == len(arrivals):
                 return answers
-        incidents.lock_keys(tx, keys)
+        step = incidents.next_step()
+        incidents.lock_keys(tx, keys, step)
+        asked = incidents.ask_turns(tx, keys) if memory is not None else None
         known = _known(tx, keys, everything, until)
         at_first = _incidents(known)
         plans: list[Plan] = []
@@ -184,12 +158,15 @@ def record_together(
             plans.append(decided)
         behind = behind or any(map(_is_seen, plans))  # of an attempt whose COMMIT was perhaps only not answered, too
         outcomes = [
-            _outcome(decided, arrival.reading, one).as_json()
+            outcome_of(arrival.reading, one, decided).as_json()
             for decided, arrival, one in zip(plans, arrivals, ordered, strict=True)
         ]
         rows = [(one.delivery, outcome) for one, outcome in zip(ready, outcomes, strict=True)]
         numbers = deliveries.insert_many(tx, rows)
-        _write(tx, grouping.together(plans), at_first, arrivals[-1].delivery.received_at)
+        decided = grouping.together(plans)
+        _write(tx, decided, at_first, arrivals[-1].delivery.received_at)
+        if asked is not None:
+            found = worth_remembering(known, decided, asked(), step)
         alerts.insert(
             tx,
             [
@@ -202,7 +179,9 @@ def record_together(
         heartbeats.heard(tx, beats, arrivals[-1].delivery.received_at)
         return [{"delivery": number, **outcome} for number, outcome in zip(numbers, outcomes, strict=True)]
 
-    answers = database.transact(work, idempotent=True, patience_seconds=patience_seconds, together=True)
+    with memory.changing(keys) if memory is not None else nullcontext(_nobody_learns) as learn:
+        answers = database.transact(work, idempotent=True, patience_seconds=patience_seconds, together=True)
+        learn(found)
     if behind:
         fell_behind()
     return answers
@@ -210,7 +189,7 @@ def record_together(
 
 def record_unreadable(database: Database, delivery: Delivery, problem: Rejected) -> int:
     """Keep the exact bytes of a request that could not be read, and why; the number of the delivery."""
-    prepared = deliveries.prepare(delivery, problem=_problem((problem,)))
+    prepared = deliveries.prepare(delivery, problem=problem_text((problem,)))
 
     def work(tx: Transaction) -> int:
         try:
@@ -235,10 +214,6 @@ def _fingerprints(keyed: Sequence[Keyed]) -> list[str]:
 
 def _names(keyed: Sequence[Keyed]) -> list[InstanceName]:
     return [(entry.key, entry.alert.fingerprint) for entry in keyed]
-
-
-def _problem(rejected: Sequence[Rejected]) -> str:
-    return "\n".join(f"{part.path}: {part.reason}" for part in rejected)
 
 
 def _known(
@@ -353,29 +328,3 @@ def _tell_tests(
     for index, alert in enumerate(tests[:1]):  # one message says it, however many alerts the test had
         content = {"source": reading.source, "receiver": reading.receiver, "at": now.isoformat(), "text": alert.summary}
         messages.want_test(tx, test_key(delivery_id, index), policy.channel(alert.labels), content, now)
-
-
-def _outcome(decided: Plan, reading: Reading, ordered: grouping.Sorted) -> DeliveryOutcome:
-    happened: dict[EventKind, list[IncidentId]] = defaultdict(list)
-    for event in decided.events:
-        happened[event.kind].append(event.incident_id)
-    quiet = (Meaning.REPEAT, Meaning.LATE, Meaning.RESOLVED_UNSEEN)
-    return DeliveryOutcome(
-        opened=tuple([incident.incident_id for incident in decided.opened]),
-        reopened=tuple(happened.get(EventKind.REOPENED, ())),
-        joined=tuple(happened.get(EventKind.JOINED, ())),
-        resolved=tuple(happened.get(EventKind.RESOLVED, ())),
-        recorded=len(decided.recorded),
-        repeats=sum([entry.meaning in quiet for entry in decided.recorded]),
-        tests=len(ordered.tests),
-        heartbeats=len(ordered.heartbeats),
-        truncated=reading.truncated,
-        rejected=reading.rejected,
-        meanings=Counter(map(_told, decided.recorded)),
-    )
-
-
-def _told(entry: grouping.Recorded) -> str:
-    """What an alert turned out to be, as metrics count it."""
-    began = entry.meaning is Meaning.NEW_OCCURRENCE
-    return "blind" if began and entry.keyed.alert.kind is AlertKind.BLIND else entry.meaning.value

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from db.arrival import Arrival
 from db.database import Database
 from db.errors import Duplicate, RecordError
 from db.model.alert import Alert, AlertKind, Reading, origin_of
@@ -38,7 +39,6 @@ from db.model.reconcile import (
 )
 from db.model.stale import OBSERVER
 from db.transactions import ingest, reconcile, vigil
-from db.transactions.ingest import Arrival
 from db.transactions.reconcile import Beliefs, Sender, Turn
 from receiver.pull.client import Answer, Client, SourceSettings
 from receiver.sources.grafana import SOURCE as GRAFANA

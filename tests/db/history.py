@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from db.arrival import Arrival
 from db.database import Database
 from db.model.alert import Alert, AlertKind, AlertState, Reading, Rejected, Unreadable
 from db.model.delivery import Delivery
@@ -21,7 +22,6 @@ from db.model.identity import person
 from db.model.lifecycle import Action, Notes
 from db.model.policy import Policy
 from db.transactions import ingest, respond
-from db.transactions.ingest import Arrival
 from receiver.sources.stored import read_stored
 from tests import bodies
 from tests.db.builders import ask, sql

@@ -12,6 +12,7 @@ from db.errors import (
     Duplicate,
     Interrupted,
     OutcomeUnknown,
+    Outdated,
     RecordError,
     SchemaError,
     TooLarge,
@@ -55,6 +56,11 @@ from db.errors import (
 )
 def test_a_code_of_the_server_is_one_of_our_errors(code: int, kind: type[RecordError]) -> None:
     assert type(translated(pymysql.err.OperationalError(code, "as the server says"))) is kind
+
+
+def test_only_a_turn_that_may_not_be_null_is_an_outdated_one() -> None:
+    assert type(translated(pymysql.err.IntegrityError(1048, "Column 'turn' cannot be null"))) is Outdated
+    assert translated(pymysql.err.IntegrityError(1048, "Column 'title' cannot be null")) is None
 
 
 def test_a_commit_that_lost_a_certification_is_a_conflict() -> None:

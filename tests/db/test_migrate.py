@@ -116,6 +116,12 @@ TRIGGERS = {
     "trg_prevent_duplicate_open_incident": ("BEFORE", "INSERT", "incidents"),
     "trg_update_alert_count_on_insert": ("AFTER", "INSERT", "grafana_alerts"),
     "trg_update_alert_count_on_delete": ("AFTER", "DELETE", "grafana_alerts"),
+    "trg_turn_on_incident_insert": ("AFTER", "INSERT", "incidents"),
+    "trg_turn_on_incident_update": ("AFTER", "UPDATE", "incidents"),
+    "trg_turn_on_incident_delete": ("AFTER", "DELETE", "incidents"),
+    "trg_turn_on_instance_insert": ("AFTER", "INSERT", "incident_instances"),
+    "trg_turn_on_instance_update": ("AFTER", "UPDATE", "incident_instances"),
+    "trg_turn_on_instance_delete": ("AFTER", "DELETE", "incident_instances"),
 }
 
 
@@ -127,7 +133,7 @@ def test_tables_have_the_columns_and_indexes_of_the_documents(database: Database
     assert indexes <= {entry[2] for entry in found if entry[:2] == ("index", table)}
 
 
-def test_triggers_have_the_names_of_the_documents(database: Database) -> None:
+def test_triggers_have_their_names_and_watch_their_tables(database: Database) -> None:
     found = {entry[1]: entry[2:] for entry in schema(database) if entry[0] == "trigger"}
     assert found == {name: (event, timing, table) for name, (timing, event, table) in TRIGGERS.items()}
 

@@ -23,7 +23,8 @@ def through(wire: Proxy, url: DbUrl) -> DbUrl:
 
 
 class Commits:
-    """Notices the COMMIT of a transaction in which some statement went before, on the same connection."""
+    """Notices the COMMIT of a transaction in which some statement went before, on the same connection or in the same
+    packet."""
 
     def __init__(self, after: Callable[[str], bool]) -> None:
         self._after = after
@@ -34,10 +35,11 @@ class Commits:
         if self._after(text):
             self._begun.add(number)
         word = text.strip().upper()
-        if word in ("COMMIT", "ROLLBACK", "BEGIN"):
+        commits = word == "COMMIT" or word.endswith(";\nCOMMIT")
+        if commits or word in ("ROLLBACK", "BEGIN"):
             begun = number in self._begun
             self._begun.discard(number)
-            return begun and word == "COMMIT"
+            return begun and commits
         return False
 
 

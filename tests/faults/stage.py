@@ -127,6 +127,10 @@ class Stage:
             self.sent += number
         return self._send([bodies.alert(rule=rule, instance=f"pod-{first + index}", **more) for index in range(number)])
 
+    def again(self) -> int:
+        """Send the last webhook once more, as a source does that repeats itself."""
+        return self._send(self._last)
+
     def together(self, rules: Sequence[str]) -> int:
         """One webhook with an alert of each rule."""
         with self._lock:
@@ -141,6 +145,7 @@ class Stage:
         return [self._send(alerts) for alerts in again]
 
     def _send(self, alerts: list[dict[str, Any]]) -> int:
+        self._last = alerts
         try:
             answer = send(self._base, bodies.grafana(*alerts), timeout=SENDERS_PATIENCE_SECONDS)
         except httpx.HTTPError:

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from db.arrival import Arrival
 from db.database import Database
 from db.errors import DatabaseAway
 from db.server.private import reserved_port
 from db.settings import DatabaseSettings
 from db.transactions import ingest
-from db.transactions.ingest import Arrival
 from receiver.collector import HELD_UP_SECONDS, LONGEST_WAIT_SECONDS, Collector
 from tests.conftest import open_database
-from tests.db.builders import POLICY, a_delivery, a_reading, an_alert
+from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, check_record
+from tests.db.proxy import Proxy as Wire
 from tests.servers.database import DbUrl
 from tests.servers.observer import rows
 from tests.servers.proxy import Proxy
@@ -107,6 +108,40 @@ def test_who_comes_after_a_failure_finds_a_writer(db_url: DbUrl) -> None:
         collector.stop()
         line.close()
     assert rows(db_url, "SELECT COUNT(*) AS n FROM grafana_alerts") == [{"n": 1}]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("together", [1, 4])
+def test_a_repeat_whose_commit_nobody_heard_of_is_recorded_once(
+    db_url: DbUrl, database: Database, when: str, together: int
+) -> None:
+    """It is sent again, finds that its keys have other turns than it remembers, and then its answer in the record."""
+    with Wire(db_url) as wire:
+        line = open_database(replace(db_url, host="127.0.0.1", port=wire.port))
+        collector = Collector(line, POLICY, recorded=lambda: None)
+        collector.start()
+        names = [f"pod-{number}" for number in range(together)]
+        for _ in range(2):
+            record_all(collector, [arrival(name) for name in names])
+        packets: list[str] = []
+
+        def break_it(number: int, text: str) -> str:
+            packets.append(text)
+            return when if "INTO incident_keys" in text and len(packets) == 1 else ""
+
+        wire.watch(break_it)
+        answers = record_all(collector, [arrival(name) for name in names])
+        wire.watch(None)
+        collector.stop()
+        line.close()
+    assert "INTO incident_keys" in packets[0]
+    assert packets[0].endswith("COMMIT"), "all of it is in one packet"
+    assert wire.cuts == 1
+    assert [answer["meanings"] for answer in answers] == [{"repeat": 1}] * together
+    recorded = rows(db_url, "SELECT delivery_id FROM grafana_alerts ORDER BY delivery_id DESC")
+    assert len(recorded) == 3 * together
+    assert {answer["delivery"] for answer in answers} == {row["delivery_id"] for row in recorded[:together]}
+    check_record(database)
 
 
 def test_what_waits_and_what_comes_later_is_recorded(database: Database, db_url: DbUrl) -> None:

@@ -12,10 +12,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from db.arrival import Arrival
 from db.database import Database
 from db.errors import Duplicate, Replayed
 from db.transactions import ingest
-from db.transactions.ingest import Arrival
 from receiver.replays import MOST_KNOWN, Replays
 from tests.bodies import alert, grafana
 from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, at, check_record, count

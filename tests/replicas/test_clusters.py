@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from db.arrival import Arrival
 from db.database import Database, Transaction
+from db.memory import Memory
 from db.migrate import migrate, schema_state
+from db.model.checking import TRIGGERS
 from db.model.identity import IncidentId, person
 from db.model.incident import Filter
 from db.model.lifecycle import Action
-from db.transactions import lookup, respond, telling
+from db.transactions import ingest, lookup, repeats, respond, telling
 from tests.conftest import empty_tables, open_database, settings_of
-from tests.db.builders import POLICY, an_alert, ask, at, check_record, deliver, sql
+from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, check_record, deliver, sql
 from tests.servers.cluster import Cluster
 from tests.servers.slack import wait_until
 
@@ -68,7 +72,7 @@ def test_nodes_that_migrate_at_once_end_with_the_same_tables(cluster: Cluster) -
     assert [getattr(state, "problem", state) for state in states] == ["", "", ""]
     assert [schema_state(pool).problem for pool in opened] == ["", "", ""]
     triggers = settled(opened, "SELECT trigger_name AS name FROM information_schema.triggers ORDER BY 1")
-    assert len([row for row in triggers if row["name"].startswith("trg_")]) == 3
+    assert {row["name"] for row in triggers} == set(TRIGGERS)
     assert ask(opened[0], "SELECT * FROM schema_lease") == []
 
 
@@ -109,6 +113,38 @@ def test_a_transaction_that_loses_at_commit_runs_again_and_nothing_is_lost(pools
     assert at_once(*(lambda pool=pool: count_up(pool) for pool in pools)) == [None, None, None]
     assert settled(pools, "SELECT turn FROM incident_keys")[0]["turn"] == 30
     assert sum(pool.repeated for pool in pools) > 0, "nobody lost at COMMIT: this test shows nothing"
+
+
+def test_what_a_replica_remembers_is_of_no_use_once_another_node_changed_it(pools: Pools) -> None:
+    """Each node has a replica with a memory of its own, all hear of the same incidents, and numbers have steps."""
+    memories = [Memory() for _ in pools]
+    services = ["checkout-api", "search"]
+    remembered: list[int] = []
+
+    def hear(index: int) -> None:
+        for turn in range(20):
+            batch = [
+                Arrival(a_delivery(service.encode(), now=turn), a_reading(an_alert(f"f{n}", service=service)))
+                for service in services
+                for n in range(2)
+            ]
+            known = repeats.record(pools[index], batch, POLICY, memories[index], patience_seconds=60)
+            left = [one for one, answer in zip(batch, known, strict=True) if answer is None]
+            remembered.append(len(batch) - len(left))
+            if left:
+                ingest.record_together(pools[index], left, POLICY, memory=memories[index], patience_seconds=60)
+
+    answers = at_once(*(lambda index=index: hear(index) for index in range(len(pools))))
+    assert answers == [None, None, None]
+    hear(0)  # now nobody else does
+    assert remembered[-1] == 4, "nothing was remembered: this test shows nothing"
+    settled(pools, "SELECT COUNT(*) AS n FROM grafana_alerts")
+    (row,) = ask(pools[0], "SELECT COUNT(*) AS n FROM grafana_alerts")
+    assert row["n"] == 4 * 20 * 4
+    linked = ask(pools[0], "SELECT labels, body FROM grafana_alerts JOIN deliveries USING (delivery_id)")
+    assert len(linked) == row["n"]
+    assert all(json.loads(one["labels"])["service"].encode() == one["body"] for one in linked), "to its own request"
+    check_record(pools[0])
 
 
 def test_two_nodes_never_both_hold_the_lease_of_a_message(pools: Pools) -> None:

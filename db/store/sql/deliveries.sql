@@ -16,6 +16,17 @@ UPDATE deliveries SET body = CONCAT(body, %(piece)s) WHERE delivery_id = %(deliv
 -- The numbers of requests that were kept together.
 SELECT request_id, delivery_id FROM deliveries WHERE request_id IN %(request_ids)s
 
+-- name: keep_numbers
+-- Keep the numbers of requests that were inserted by one statement, for statements of the same packet: that of the first
+-- one, and the step between them, which is 1 except on clusters. An INSERT that says how many rows it has takes all its
+-- numbers at once, so that the steps are equal; the step is that to the last row, divided.
+SET @delivery = LAST_INSERT_ID(),
+    @delivery_step = ((SELECT delivery_id FROM deliveries WHERE request_id = %(last)s) - LAST_INSERT_ID()) DIV %(steps)s
+
+-- name: kept_numbers
+-- What was kept.
+SELECT @delivery, @delivery_step
+
 -- name: by_request
 -- What came of a request, if it is recorded already.
 SELECT delivery_id, outcome FROM deliveries WHERE request_id = %(request_id)s

@@ -2,7 +2,16 @@
 -- Take the rows of these keys, in order: every transaction that changes an incident begins with this. The row really
 -- changes: row locks do not cross the nodes of a cluster, and there only rows that changed are compared at COMMIT.
 INSERT INTO incident_keys (incident_key, turn) VALUES (%(key)s, %(turn)s)
-ON DUPLICATE KEY UPDATE turn = turn + 1
+ON DUPLICATE KEY UPDATE turn = turn + {step}
+
+-- name: take_turns
+-- The same for keys whose rows are remembered: fails, since a turn is never NULL, if one of them has another turn by now.
+INSERT INTO incident_keys (incident_key, turn) VALUES (%(key)s, %(turn)s)
+ON DUPLICATE KEY UPDATE turn = IF(turn = VALUES(turn), turn + {step}, NULL)
+
+-- name: turns
+-- The turns of these keys.
+SELECT incident_key, turn FROM incident_keys WHERE incident_key IN %(keys)s
 
 -- name: open_of_keys
 -- The open incident of each key, if there is one.

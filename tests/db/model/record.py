@@ -34,7 +34,7 @@ class MemoryRecord:
         targets = [(keyed, keyed.key) for keyed in ordered.keyed]
         targets += [(keyed, self._home(keyed, now)) for keyed in ordered.by_rule]
         targets = in_order(targets, ordered.blind)
-        decided = plan(targets, self._known(now), self.policy, now, source_name="grafana", truncated=truncated)
+        decided = plan(targets, self.known(now), self.policy, now, source_name="grafana", truncated=truncated)
         self._apply(decided)
         self.check()
         return decided
@@ -154,7 +154,8 @@ class MemoryRecord:
                 found.setdefault(incident.parts.rule_uid, []).append((incident, members))
         return {rule: tuple(pairs) for rule, pairs in found.items()}
 
-    def _known(self, now: datetime) -> Known:
+    def known(self, now: datetime) -> Known:
+        """What a store would say of everything at this moment."""
         last: dict[IncidentKey, Incident] = {}
         for incident in sorted(self.incidents.values(), key=lambda incident: incident.number):
             last[incident.key] = incident

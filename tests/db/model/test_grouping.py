@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from db.model.alert import Alert, AlertKind, AlertState, Links
-from db.model.grouping import Meaning, Plan, sort
+from db.model.grouping import Plan, sort
 from db.model.identity import person, source
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action, Refused
+from db.model.meaning import Meaning
 from db.model.policy import Policy
 from tests.db.builders import a_reading, an_alert, at, key_of
 from tests.db.model.record import MemoryRecord

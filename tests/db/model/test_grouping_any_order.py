@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from db.model.alert import Alert, AlertKind, AlertState
 from db.model.blind import RECOVERED_REASON, Blindness
-from db.model.grouping import Meaning
 from db.model.incident import EventKind
 from db.model.lifecycle import Action
+from db.model.meaning import Meaning
 from db.model.policy import Policy
 from tests.db.builders import an_alert, at, cannot_see, key_of
 from tests.db.model.record import MemoryRecord

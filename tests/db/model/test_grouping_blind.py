@@ -8,10 +8,11 @@ import pytest
 
 from db.model.alert import Alert, AlertKind, AlertState
 from db.model.blind import Blindness
-from db.model.grouping import Meaning, Plan
+from db.model.grouping import Plan
 from db.model.identity import KeyParts, incident_key, source
 from db.model.incident import EventKind, Incident, Severity, Status
 from db.model.lifecycle import Action
+from db.model.meaning import Meaning
 from db.model.policy import Policy
 from tests.db.builders import an_alert, at, cannot_see, key_of
 from tests.db.model.record import MemoryRecord

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from db.arrival import Arrival
 from db.database import Database
 from db.model.alert import AlertKind, Links, Rejected
 from db.model.delivery import Packed, unpack
@@ -17,7 +18,6 @@ from db.model.lifecycle import Action, Changed
 from db.model.message import card_key
 from db.model.policy import Policy
 from db.transactions import ingest, lookup, respond
-from db.transactions.ingest import Arrival
 from tests.db.builders import (
     POLICY,
     a_delivery,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from db.arrival import Arrival
 from db.database import Database
 from db.model.alert import AlertState, Reading
 from db.model.finding import read_finding, write_finding
@@ -12,7 +13,6 @@ from db.model.incident import EventKind
 from db.model.reconcile import FOUND_BY, Over, end_of, finding
 from db.store import instances
 from db.transactions import ingest, reconcile
-from db.transactions.ingest import Arrival
 from tests.db.builders import (
     POLICY,
     a_delivery,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from db.arrival import Arrival
 from db.database import Database
 from db.errors import Duplicate
 from db.model.alert import Alert, AlertKind
@@ -16,7 +17,6 @@ from db.model.lifecycle import Action
 from db.model.policy import Policy
 from db.queries import Query
 from db.transactions import ingest, respond
-from db.transactions.ingest import Arrival
 from tests.conftest import empty_tables
 from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, at, cannot_see, check_record
 from tests.servers.database import DbUrl
