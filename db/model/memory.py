@@ -20,7 +20,7 @@ class Remembered:
     """What the record says of a key whose open incident is its newest, as of one `turn` of the key.
 
     `instances` are some of that incident, by fingerprint and without their labels; they are the same since the turn
-    `since`. `changed` are those that the transaction of this turn changed; `before` it the turn was another. Of the
+    `since`. `changed` are those that the transaction of this turn changed; `before` is the turn that it found. Of the
     incident only what repeats need is kept.
     """
 

@@ -112,7 +112,7 @@ def _chosen(
     for index, arrival in enumerate(arrivals):
         ready = arrival.ready(policy)
         ordered, now = ready.ordered, arrival.delivery.received_at
-        size += len(ready.delivery.contents)  # about one statement's, which is the longest by far
+        size += len(ready.delivery.contents)  # all of them go into one INSERT
         rows = None
         if size < STATEMENT_BYTES:
             rows = only_repeats(ordered, recall, policy, now, arrival.reading.origin)

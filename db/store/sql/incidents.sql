@@ -6,6 +6,7 @@ ON DUPLICATE KEY UPDATE turn = turn + {step}
 
 -- name: take_turns
 -- The same for keys whose rows are remembered: fails, since a turn is never NULL, if one of them has another turn by now.
+-- Nobody removes such a row; one that somebody removed by hand is made with the remembered turn, which is outdated then.
 INSERT INTO incident_keys (incident_key, turn) VALUES (%(key)s, %(turn)s)
 ON DUPLICATE KEY UPDATE turn = IF(turn = VALUES(turn), turn + {step}, NULL)
 
