@@ -22,7 +22,7 @@ SEVERITY_EMOJI: Mapping[Severity, str] = {
     Severity.INFO: ":large_blue_circle:",
 }
 RESOLVED_EMOJI = ":white_check_mark:"
-BLIND_EMOJI = ":see_no_evil:"
+BLIND_EMOJI = ":no_entry_sign:"
 STALE_EMOJI = ":hourglass:"
 
 _RULES = 10

@@ -76,22 +76,24 @@ class English(Words):
         return Mrkdwn(f"Last alert {at}")
 
     def blind_title(self, source: str, rules: int) -> str:
-        return f"Blind on {source}" + (f": {rules} {_plural(rules, 'rule')} without data" if rules else "")
+        return f"No data from {source}" + (f" ({rules} {_plural(rules, 'rule')} affected)" if rules else "")
 
     def and_more(self, count: int) -> str:
         return f"and {count} more"
 
     def unobserved(self, source: Mrkdwn, incident: Mrkdwn, since: Mrkdwn, held: int) -> Mrkdwn:
-        on = joined(", ", [Mrkdwn(f"blind on {source}") if source else Mrkdwn(""), incident])
+        on = joined(", ", [source, incident])
         because = f" ({on})" if on else ""
-        silent = f" {held} {_plural(held, 'instance')} went silent meanwhile, which is no recovery." if held else ""
-        return Mrkdwn(f"Cannot be observed since {since}{because}: nobody knows whether it still happens.{silent}")
+        silent = (
+            f" {held} {_plural(held, 'instance')} stopped reporting; this does not count as recovered." if held else ""
+        )
+        return Mrkdwn(f"No data since {since}{because}. It may still be firing.{silent}")
 
     def settling(self, since: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"Observed again since {since}. If nothing fires soon, it is resolved by itself.")
+        return Mrkdwn(f"Data is back since {since}. Resolves automatically unless it fires again soon.")
 
     def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"Not heard of since {since}: it may be over. Please check, and resolve it if it is.")
+        return Mrkdwn(f"No updates since {since}. Check whether it still happens; resolve it if not.")
 
     def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
         name = who.name
@@ -99,7 +101,7 @@ class English(Words):
             case EventKind.OPENED if reason == "resolved_unseen":
                 return Mrkdwn(f"Recorded from {name}: it was over before we heard of it")
             case EventKind.OPENED if reason == FOUND_BY:
-                return Mrkdwn(f"Opened by {name}: the source lists it, and its message never came{_firing(count)}")
+                return Mrkdwn(f"Opened from the alert list of {name}; its webhook never arrived{_firing(count)}")
             case EventKind.OPENED:
                 return Mrkdwn(f"Opened by {name}{_firing(count)}")
             case EventKind.JOINED if reason == FOUND_BY:
@@ -109,33 +111,35 @@ class English(Words):
             case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"{_instances(count)} gone from the source's own list, others still fire ({name})")
             case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
-                return Mrkdwn(f"{_instances(count)} recovered while nobody could see, others still fire")
+                return Mrkdwn(f"{_instances(count)} recovered while there was no data, others still fire")
             case EventKind.PARTLY_RESOLVED:
                 return Mrkdwn(f"{_instances(count)} recovered, others still fire ({name})")
             case EventKind.SEVERITY_RAISED:
                 return Mrkdwn(f"Severity raised{_to(severity)} by {name}")
             case EventKind.BLIND if about:
-                return Mrkdwn(f"Cannot be observed any more: {name} is blind on {about}")
+                return Mrkdwn(f"No data: {name} cannot query {about}")
             case EventKind.BLIND:
-                return Mrkdwn(f"Cannot be observed any more: {name} cannot read the data")
+                return Mrkdwn(f"No data: {name} cannot read its data source")
             case EventKind.SIGHT_RESTORED:
-                return Mrkdwn(f"Can be observed again: {name} reads the data")
+                return Mrkdwn(f"Data is back ({name})")
             case EventKind.HELD:
-                return Mrkdwn(f"{_instances(count)} went silent without data: not taken as a recovery ({name})")
+                return Mrkdwn(
+                    f"{_instances(count)} stopped reporting while there was no data; this does not count as recovered ({name})"
+                )
             case EventKind.STALE:
-                return Mrkdwn(f"Marked stale: not heard of for {count} h" if count else "Marked stale")
+                return Mrkdwn(f"No updates for {count} h" if count else "No updates for a long time")
             case EventKind.HEARD_AGAIN:
-                return Mrkdwn(f"Heard of again ({name})")
+                return Mrkdwn(f"Updates are back ({name})")
             case EventKind.ACKNOWLEDGED:
                 return Mrkdwn(f"Acknowledged by {name}{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"Un-acknowledged by {name}")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
-                return Mrkdwn(f"Resolved by itself: everything recovered ({name})")
+                return Mrkdwn(f"Resolved automatically: all alerts recovered ({name})")
             case EventKind.RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"Resolved by {name}: nothing of it is in the source's own list any more")
             case EventKind.RESOLVED if reason == "recovered_while_blind":
-                return Mrkdwn("Resolved by itself: it can be observed again, and nothing fires")
+                return Mrkdwn("Resolved automatically: data is back, and nothing fires")
             case EventKind.RESOLVED:
                 return Mrkdwn(f"Resolved by {name}{_with_others(reason) or _because(reason)}")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
@@ -143,19 +147,19 @@ class English(Words):
             case EventKind.REOPENED if reason == FOUND_BY:
                 return Mrkdwn(f"Reopened by {name}: it fires again in the source's own list")
             case EventKind.REOPENED if reason == "resolved_while_blind":
-                return Mrkdwn(f"Reopened: its rule went blind as it resolved, so that was silence ({name})")
+                return Mrkdwn(f"Reopened: the data was lost just as it resolved, so it may not have recovered ({name})")
             case EventKind.REOPENED:
                 return Mrkdwn(f"Reopened by {name}{_because(reason)}")
             case EventKind.NOTED:
                 return Mrkdwn(f"Notes added by {name}")
             case EventKind.REPAIRED:
-                return Mrkdwn("A number of this incident was wrong in the record, and was put right")
+                return Mrkdwn("A counter of this incident was corrected")
             case EventKind.TRUNCATED:
                 lost = f"{count} {_plural(count, 'alert')}" if count else "Some alerts"
                 return Mrkdwn(f"{lost} cut off by {name} and not received")
 
     def reopen_of(self, number: str) -> str:
-        return f"{number or 'This incident'} will be active again, with nobody owning it."
+        return f"{number or 'This incident'} will be active again, without an owner."
 
     def acknowledge_of(self, name: str) -> str:
         return f"Acknowledge {name}"
@@ -187,9 +191,9 @@ class English(Words):
     def done(self, action: Action, name: Mrkdwn) -> Mrkdwn:
         match action:
             case Action.ACKNOWLEDGE:
-                return Mrkdwn(f"{name} is acknowledged. It is yours.")
+                return Mrkdwn(f"{name} is acknowledged. You are the owner now.")
             case Action.UNACKNOWLEDGE:
-                return Mrkdwn(f"{name} is active again, nobody owns it.")
+                return Mrkdwn(f"{name} is active again and has no owner.")
             case Action.RESOLVE:
                 return Mrkdwn(f"{name} is resolved.")
             case Action.REOPEN:
@@ -202,7 +206,7 @@ class English(Words):
         return Mrkdwn(f"{name} was already resolved{_by_when(who, at)}.")
 
     def already_unacknowledged(self, name: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"{name} is active and nobody owns it: there is nothing to take back.")
+        return Mrkdwn(f"{name} is active and has no owner: it is not acknowledged.")
 
     def already_open(self, name: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{name} is open already. Nothing was changed.")
@@ -282,9 +286,9 @@ def _by_when(who: Who | None, at: Mrkdwn) -> str:
 ENGLISH = English(
     language="en",
     untitled="Untitled incident",
-    blind="Blind",
-    blind_explanation="Blind: the data source gives no data or an error, so nobody knows what its rules would say. "
-    "Their open incidents are marked, and do not resolve by silence.",
+    blind="No data",
+    blind_explanation="These rules get no data or an error from their data source: their alerts can neither fire nor resolve. "
+    "Their open incidents stay open until data is back.",
     blind_rules="Rules without data",
     stale="Stale",
     status="Status",
@@ -293,16 +297,16 @@ ENGLISH = English(
     service="Service",
     namespace="Namespace",
     cluster="Cluster",
-    phase="Phase",
+    phase="Environment",
     started="Started",
-    took="Took",
+    took="Duration",
     firing="Firing",
     values="Values",
     first="First",
     latest="Latest",
     root_cause="Root cause",
     action_taken="Action taken",
-    filed_as="Id",
+    filed_as="ID",
     dashboard="Dashboard",
     panel="Panel",
     runbook="Runbook",
@@ -321,13 +325,13 @@ ENGLISH = English(
     resolve_submit="Resolve",
     root_cause_placeholder="What was wrong?",
     action_taken_placeholder="What did you do about it?",
-    notes_optional="Both may stay empty. What you write is kept with the incident and shown on its card.",
+    notes_optional="Both are optional. Saved with the incident and shown on its card.",
     earlier_notes="Noted before",
     resolved_too_late="Already resolved",
     your_notes="What you wrote",
     your_notes_kept="Your notes were added to the incident.",
     not_saved="Not saved",
-    nothing_open="Nothing is open. All is quiet. 🌱",
+    nothing_open="No open incidents. 🌱",
     nothing_matches="No incident matches this.",
     latest_alerts="Latest alerts",
     no_alerts="No alerts are recorded any more.",
@@ -354,5 +358,5 @@ ENGLISH = English(
     not_allowed="You are not allowed to change incidents. Nothing was changed.",
     shared="Shared in this channel.",
     test_title="Test received",
-    test_explanation="The way from there to here works. No incident was opened.",
+    test_explanation="The source reaches Observer, and Observer can post here. No incident was opened.",
 )

@@ -90,14 +90,14 @@ class Korean(Words):
     def unobserved(self, source: Mrkdwn, incident: Mrkdwn, since: Mrkdwn, held: int) -> Mrkdwn:
         on = joined(", ", [Mrkdwn(f"데이터 소스: {source}") if source else Mrkdwn(""), incident])
         because = f" ({on})" if on else ""
-        silent = f" 그동안 인스턴스 {held}개의 신호가 끊겼지만 복구로 보지 않습니다." if held else ""
+        silent = f" 그동안 인스턴스 {held}개의 알림이 끊겼지만 복구로 처리하지 않습니다." if held else ""
         return Mrkdwn(f"{since}부터 관측할 수 없습니다{because}. 지금도 문제가 계속되는지 알 수 없습니다.{silent}")
 
     def settling(self, since: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{since}부터 다시 관측할 수 있습니다. 곧 다시 발생하지 않으면 자동으로 해결됩니다.")
 
     def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"{since} 이후로 소식이 없습니다. 이미 끝났을 수 있으니 확인한 뒤 해결해 주세요.")
+        return Mrkdwn(f"{since} 이후 알림이 수신되지 않았습니다. 이미 복구되었을 수 있으니 확인한 뒤 해결해 주세요.")
 
     def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
         by = _by(who)
@@ -106,11 +106,13 @@ class Korean(Words):
                 return Mrkdwn(f"이미 해결된 상태로 접수되었습니다 ({who.name})")
             case EventKind.OPENED if reason == FOUND_BY:
                 return Mrkdwn(
-                    f"소스 목록에만 있고 알림이 도착하지 않아 인시던트가 열렸습니다{_firing(count)} ({who.name})"
+                    f"소스 목록에만 있고 웹훅이 도착하지 않아 인시던트가 생성되었습니다{_firing(count)} ({who.name})"
                 )
             case EventKind.OPENED:
                 opened = (
-                    f"{by} 인시던트를 열었습니다" if who.is_person else f"{who.name} 알림으로 인시던트가 열렸습니다"
+                    f"{by} 인시던트를 생성했습니다"
+                    if who.is_person
+                    else f"{who.name} 알림으로 인시던트가 생성되었습니다"
                 )
                 return Mrkdwn(f"{opened}{_firing(count)}")
             case EventKind.JOINED if reason == FOUND_BY:
@@ -120,9 +122,9 @@ class Korean(Words):
             case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 사라졌고, 나머지는 계속 발생 중입니다 ({who.name})")
             case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
-                return Mrkdwn(f"관측할 수 없는 동안 {_instances(count)} 정상으로 돌아왔고, 나머지는 계속 발생 중입니다")
+                return Mrkdwn(f"관측할 수 없는 동안 {_instances(count)} 복구되었고, 나머지는 계속 발생 중입니다")
             case EventKind.PARTLY_RESOLVED:
-                return Mrkdwn(f"{_instances(count)} 정상으로 돌아왔고, 나머지는 계속 발생 중입니다 ({who.name})")
+                return Mrkdwn(f"{_instances(count)} 복구되었고, 나머지는 계속 발생 중입니다 ({who.name})")
             case EventKind.SEVERITY_RAISED:
                 return Mrkdwn(f"{by} 심각도를 높였습니다{_to(severity)}")
             case EventKind.BLIND if about:
@@ -132,17 +134,21 @@ class Korean(Words):
             case EventKind.SIGHT_RESTORED:
                 return Mrkdwn(f"다시 관측할 수 있습니다. {by} 데이터를 읽고 있습니다")
             case EventKind.HELD:
-                return Mrkdwn(f"데이터가 없는 동안 {_instances(count)} 조용해졌지만 복구로 보지 않습니다 ({who.name})")
+                return Mrkdwn(
+                    f"데이터가 없는 동안 {_instances(count)} 보고를 멈췄지만 복구로 처리하지 않습니다 ({who.name})"
+                )
             case EventKind.STALE:
-                return Mrkdwn(f"{count}시간 동안 소식이 없어 표시했습니다" if count else "오랫동안 소식이 없습니다")
+                return Mrkdwn(
+                    f"{count}시간 동안 알림이 수신되지 않았습니다" if count else "오랫동안 알림이 수신되지 않았습니다"
+                )
             case EventKind.HEARD_AGAIN:
-                return Mrkdwn(f"다시 소식이 있습니다 ({who.name})")
+                return Mrkdwn(f"알림이 다시 수신되었습니다 ({who.name})")
             case EventKind.ACKNOWLEDGED:
                 return Mrkdwn(f"{by} 확인했습니다{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"{by} 확인을 취소했습니다")
             case EventKind.RESOLVED if reason == "all_instances_resolved":
-                return Mrkdwn(f"모두 정상으로 돌아와 자동으로 해결되었습니다 ({who.name})")
+                return Mrkdwn(f"모두 복구되어 자동으로 해결되었습니다 ({who.name})")
             case EventKind.RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 모두 사라져 자동으로 해결되었습니다 ({who.name})")
             case EventKind.RESOLVED if reason == "recovered_while_blind":
@@ -160,7 +166,7 @@ class Korean(Words):
             case EventKind.NOTED:
                 return Mrkdwn(f"{by} 메모를 추가했습니다")
             case EventKind.REPAIRED:
-                return Mrkdwn("기록에 잘못 남아 있던 숫자를 바로잡았습니다")
+                return Mrkdwn("이 인시던트의 잘못된 집계를 바로잡았습니다")
             case EventKind.TRUNCATED:
                 lost = f"알림 {count}건이" if count else "일부 알림이"
                 return Mrkdwn(f"{lost} 잘려서 받지 못했습니다 ({who.name})")
@@ -216,7 +222,7 @@ class Korean(Words):
         return Mrkdwn(f"담당자가 없는 인시던트여서 취소할 확인이 없습니다: {name}")
 
     def already_open(self, name: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"이미 열려 있는 인시던트입니다: {name}. 변경된 내용은 없습니다.")
+        return Mrkdwn(f"이미 진행 중인 인시던트입니다: {name}. 변경된 내용은 없습니다.")
 
     def refused_resolved(self, name: Mrkdwn, action: Action) -> Mrkdwn:
         return Mrkdwn(f"해결된 인시던트입니다: {name}. 먼저 다시 열어야 합니다 (요청: {self.action_name(action)}).")
@@ -224,7 +230,7 @@ class Korean(Words):
     def refused_other_open(self, name: Mrkdwn, other: Mrkdwn) -> Mrkdwn:
         which = f": {other}" if other else ""
         return Mrkdwn(
-            f"다시 열지 못했습니다: {name}. 같은 종류의 인시던트가 이미 열려 있으니 그쪽에서 처리해 주세요{which}"
+            f"다시 열지 못했습니다: {name}. 같은 종류의 인시던트가 이미 진행 중이니 그쪽에서 처리해 주세요{which}"
         )
 
     def not_found(self, reference: Mrkdwn) -> Mrkdwn:
@@ -238,7 +244,7 @@ class Korean(Words):
         return Mrkdwn(f"원래 채널 {channel}에 게시할 수 없어 여기에 표시합니다: {error}")
 
     def unknown_command(self, typed: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"모르는 명령입니다: {typed}")
+        return Mrkdwn(f"알 수 없는 명령입니다: {typed}")
 
     def missing_reference(self, action: str) -> Mrkdwn:
         return Mrkdwn(f"어느 인시던트인지 알려 주세요. {code(action)} 뒤에 번호가 필요합니다.")
@@ -247,7 +253,7 @@ class Korean(Words):
         return Mrkdwn(f"인시던트 번호(`42`)나 ID(`INC-…`) 형식이 아닙니다: {typed}")
 
     def unknown_filter(self, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
-        return Mrkdwn(f"모르는 필터입니다: {typed}. 사용할 수 있는 필터: {joined(', ', allowed)}")
+        return Mrkdwn(f"지원하지 않는 필터입니다: {typed}. 사용할 수 있는 필터: {joined(', ', allowed)}")
 
     def unknown_value(self, name: Mrkdwn, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
         if not allowed:
@@ -258,7 +264,7 @@ class Korean(Words):
         return Mrkdwn(f"명령 뒤에 붙은 내용을 이해하지 못했습니다: {typed}")
 
     def did_you_mean(self, command: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"혹시 이 명령인가요? {command}")
+        return Mrkdwn(f"혹시 이 명령을 찾으셨나요? {command}")
 
     def _named(self, who: Who) -> Mrkdwn:
         return self.person(who.name) if who.is_person else who.name
@@ -297,9 +303,9 @@ KOREAN = Korean(
     untitled="제목 없는 인시던트",
     blind="관측 불가",
     blind_explanation="관측 불가: 데이터 소스에서 데이터가 오지 않거나 오류가 발생하여 규칙의 상태를 알 수 없습니다. "
-    "이 규칙들의 진행 중인 인시던트는 표시되며, 신호가 끊겼다고 해서 자동으로 해결되지 않습니다.",
+    "이 규칙의 진행 중인 인시던트에는 '관측 불가' 표시가 붙으며, 데이터가 없다는 이유로 자동 해결되지 않습니다.",
     blind_rules="데이터가 없는 규칙",
-    stale="소식 없음",
+    stale="수신 없음",
     status="상태",
     owner="담당자",
     severity="심각도",
@@ -340,7 +346,7 @@ KOREAN = Korean(
     your_notes="작성한 내용",
     your_notes_kept="작성한 메모는 인시던트에 추가되었습니다.",
     not_saved="저장되지 않음",
-    nothing_open="진행 중인 인시던트가 없습니다. 평온합니다. 🌱",
+    nothing_open="진행 중인 인시던트가 없습니다. 🌱",
     nothing_matches="조건에 맞는 인시던트가 없습니다.",
     latest_alerts="최근 알림",
     no_alerts="남아 있는 알림 기록이 없습니다.",

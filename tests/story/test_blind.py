@@ -62,7 +62,7 @@ def test_a_data_source_that_fails_is_one_card_that_lists_its_rules(hasty: Town) 
     answer = hasty.post(recorded("grafana-13-datasource-error-three-rules.json")).json()
     assert len(answer["incidents"]["opened"]) == 1
     card = hasty.slack.wait_for_message(of(1), "the card of the data source")
-    assert "Blind on prometheus-main: 3 rules without data" in card["text"]
+    assert "No data from prometheus-main (3 rules affected)" in card["text"]
     for text in ("Kafka consumer lag", "Checkout 5xx ratio high", "Checkout latency p99", "connection refused"):
         assert text in str(card["blocks"]), text
     answer = hasty.post(recorded("grafana-13-nodata.json")).json()
@@ -78,12 +78,12 @@ def test_an_incident_cannot_be_observed_is_held_and_settles_when_nothing_fires(h
     hasty.slack.wait_for_message(of(1), "the card")
     hasty.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high")))
     (home,) = hasty.rows("SELECT incident_id FROM incidents WHERE rule_uid = 'blind:prometheus'")
-    unobserved = says("Cannot be observed since", "blind on prometheus-main", home["incident_id"])
+    unobserved = says("No data since", "prometheus-main", home["incident_id"])
     hasty.slack.wait_for_message(both(of(1), unobserved), "the card that cannot be observed")
 
     answer = hasty.post(bodies.grafana(bodies.alert(ends=60))).json()
     assert answer["incidents"]["resolved"] == [], "an expiry is no recovery"
-    held = says("1 instance went silent meanwhile, which is no recovery")
+    held = says("1 instance stopped reporting; this does not count as recovered")
     hasty.slack.wait_for_message(both(of(1), is_active, held), "the card with what is held")
 
     hasty.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high", ends=90)))
@@ -107,10 +107,10 @@ def test_what_fires_again_once_it_is_seen_stays_on_its_card(town: Town) -> None:
     town.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high")))
     town.post(bodies.grafana(bodies.alert(ends=60)))
     town.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high", ends=90)))
-    town.slack.wait_for_message(both(of(1), says("Observed again since")), "the card that waits")
+    town.slack.wait_for_message(both(of(1), says("Data is back since")), "the card that waits")
     answer = town.post(bodies.grafana(bodies.alert(starts=100))).json()
     assert (len(answer["incidents"]["joined"]), answer["incidents"]["opened"]) == (1, [])
-    town.slack.wait_for_message(both(of(1), is_active, says_not("Observed again since")), "the card that fires")
+    town.slack.wait_for_message(both(of(1), is_active, says_not("Data is back since")), "the card that fires")
     assert len(town.slack.messages()) == 2
 
 
@@ -118,7 +118,7 @@ def test_a_person_resolves_what_cannot_be_observed(town: Town) -> None:
     town.post(bodies.grafana(bodies.alert()))
     town.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high")))
     town.post(bodies.grafana(bodies.alert(ends=60)))
-    town.slack.wait_for_message(both(of(1), says("Cannot be observed since")), "the card")
+    town.slack.wait_for_message(both(of(1), says("No data since")), "the card")
     town.slack.command("/incident resolve 1 looked at the pods")
     town.slack.wait_for_message(both(of(1), is_resolved), "the resolved card")
     assert town.rows("SELECT held, unobserved_since, instances_firing FROM incidents WHERE number = 1") == [
@@ -130,10 +130,10 @@ def test_an_incident_that_is_silent_for_long_is_marked_on_its_card_until_it_is_h
     town.post(bodies.grafana(bodies.alert()))
     town.slack.wait_for_message(of(1), "the card")
     town.rows("UPDATE incidents SET last_seen_at = last_seen_at - INTERVAL 26 HOUR")
-    card = town.slack.wait_for_message(both(of(1), says("Not heard of since")), "the marked card")
+    card = town.slack.wait_for_message(both(of(1), says("No updates since")), "the marked card")
     assert is_active(card), "silence resolves nothing"
     town.post(bodies.grafana(bodies.alert()))
-    town.slack.wait_for_message(both(of(1), says_not("Not heard of since"), says("Heard of again")), "the card")
+    town.slack.wait_for_message(both(of(1), says_not("No updates since"), says("Updates are back")), "the card")
 
 
 def test_a_watchdog_that_stops_opens_an_incident_until_it_is_heard_again(hasty: Town) -> None:

@@ -40,7 +40,7 @@ KOREAN_LINKS = f"<{RULE}|Grafana에서 열기> · <{WIKI}|런북> · <{DASHBOARD
 
 FACTS = f"""| *Service* = checkout · commerce
 | *Namespace / Cluster* = payments / prod-eu
-| *Phase* = prod
+| *Environment* = prod
 | *Started* = {AT_00_16}
 | *Firing* = 3 of 5
 | *Values* = First: A=0.07 // Latest: A=0.12"""
@@ -51,8 +51,8 @@ KOREAN_FACTS = f"""| *서비스* = checkout · commerce
 | *발생 중* = 전체 5개 중 3개
 | *측정값* = 최초: A=0.07 // 최근: A=0.12"""
 BLIND_ENGLISH = (
-    "Blind: the data source gives no data or an error, so nobody knows what its rules would say. "
-    "Their open incidents are marked, and do not resolve by silence."
+    "These rules get no data or an error from their data source: their alerts can neither fire nor resolve. "
+    "Their open incidents stay open until data is back."
 )
 
 CARDS: list[tuple[str, Words, Incident, str, str]] = [
@@ -66,7 +66,7 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Status* = Active
 | *Service* = checkout · commerce
 | *Namespace / Cluster* = payments / prod-eu
-| *Phase* = prod
+| *Environment* = prod
 | *Started* = {AT_00_16}
 | *Firing* = 3 of 5
 | *Values* = First: A=0.07 // Latest: A=0.12
@@ -87,7 +87,7 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Owner* = <@U0ANN>
 | *Service* = checkout · commerce
 | *Namespace / Cluster* = payments / prod-eu
-| *Phase* = prod
+| *Environment* = prod
 | *Started* = {AT_00_16}
 | *Firing* = 3 of 5
 | *Values* = First: A=0.07 // Latest: A=0.12
@@ -109,9 +109,9 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Severity* = :red_circle: Critical
 | *Service* = checkout · commerce
 | *Namespace / Cluster* = payments / prod-eu
-| *Phase* = prod
+| *Environment* = prod
 | *Started* = {AT_00_16}
-| *Took* = 1 h 5 min
+| *Duration* = 1 h 5 min
 | *Values* = First: A=0.07 // Latest: A=0.12
 7 % of checkouts fail
 *Root cause*
@@ -128,11 +128,11 @@ to 1.4
         "blind",
         ENGLISH,
         BLIND,
-        "Critical incident #42: Blind on prometheus-main: 3 rules without data is active, "
+        "Critical incident #42: No data from prometheus-main (3 rules affected) is active, "
         "nobody has acknowledged it yet. Its data source cannot be read.",
         f"""
-# :red_circle: :see_no_evil: Critical · #42 · Blind on prometheus-main: 3 rules without data
-| *Status* = Active · :see_no_evil: Blind
+# :red_circle: :no_entry_sign: Critical · #42 · No data from prometheus-main (3 rules affected)
+| *Status* = Active · :no_entry_sign: No data
 | *Started* = {AT_00_16}
 | *Firing* = 3 of 3
 {BLIND_ENGLISH}
@@ -151,15 +151,15 @@ to 1.4
         "Critical incident #42: CheckoutErrors is active, nobody has acknowledged it yet. Service: checkout. "
         "Its data source cannot be read.",
         f"""
-# :red_circle: :see_no_evil: Critical · Blind · #42 · CheckoutErrors
-| *Status* = Active · :see_no_evil: Blind
+# :red_circle: :no_entry_sign: Critical · No data · #42 · CheckoutErrors
+| *Status* = Active · :no_entry_sign: No data
 {FACTS}
-Cannot be observed since {AT_00_21} (blind on prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`): nobody knows \
-whether it still happens. 1 instance went silent meanwhile, which is no recovery.
+No data since {AT_00_21} (prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`). It may still be firing. \
+1 instance stopped reporting; this does not count as recovered.
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Acknowledge] [Resolve…] [Details]
-> Cannot be observed any more: Grafana is blind on prometheus-main · {AT_00_17}   Last alert {AT_00_21}
+> No data: Grafana cannot query prometheus-main · {AT_00_17}   Last alert {AT_00_21}
 """,
     ),
     (
@@ -171,11 +171,11 @@ whether it still happens. 1 instance went silent meanwhile, which is no recovery
 # :red_circle: Critical · #42 · CheckoutErrors
 | *Status* = Active
 {FACTS}
-Observed again since {AT_00_25}. If nothing fires soon, it is resolved by itself.
+Data is back since {AT_00_25}. Resolves automatically unless it fires again soon.
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Acknowledge] [Resolve…] [Details]
-> Can be observed again: Grafana reads the data · {AT_00_17}   Last alert {AT_00_21}
+> Data is back (Grafana) · {AT_00_17}   Last alert {AT_00_21}
 """,
     ),
     (
@@ -188,11 +188,11 @@ Observed again since {AT_00_25}. If nothing fires soon, it is resolved by itself
 | *Status* = Acknowledged · :hourglass: Stale
 | *Owner* = <@U0ANN>
 {FACTS}
-Not heard of since {AT_00_21}: it may be over. Please check, and resolve it if it is.
+No updates since {AT_00_21}. Check whether it still happens; resolve it if not.
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Resolve…] [Details] (… Un-acknowledge)
-> Marked stale · {AT_00_19}   Last alert {AT_00_21}
+> No updates for a long time · {AT_00_19}   Last alert {AT_00_21}
 """,
     ),
     (
@@ -202,11 +202,11 @@ Not heard of since {AT_00_21}: it may be over. Please check, and resolve it if i
         "인시던트 #42: CheckoutErrors (심각도: 심각). 현재 상태는 '미확인'입니다. 아직 담당자가 없습니다. "
         "서비스: checkout. 데이터 소스를 읽을 수 없습니다.",
         f"""
-# :red_circle: :see_no_evil: 심각 · 관측 불가 · #42 · CheckoutErrors
-| *상태* = 미확인 · :see_no_evil: 관측 불가
+# :red_circle: :no_entry_sign: 심각 · 관측 불가 · #42 · CheckoutErrors
+| *상태* = 미확인 · :no_entry_sign: 관측 불가
 {KOREAN_FACTS}
 {AT_00_21}부터 관측할 수 없습니다 (데이터 소스: prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`). \
-지금도 문제가 계속되는지 알 수 없습니다. 그동안 인스턴스 1개의 신호가 끊겼지만 복구로 보지 않습니다.
+지금도 문제가 계속되는지 알 수 없습니다. 그동안 인스턴스 1개의 알림이 끊겼지만 복구로 처리하지 않습니다.
 7 % of checkouts fail
 {KOREAN_LINKS}
 [*확인] [해결…] [자세히]
@@ -231,7 +231,7 @@ Not heard of since {AT_00_21}: it may be over. Please check, and resolve it if i
 7 % of checkouts fail
 {KOREAN_LINKS}
 [*확인] [해결…] [자세히]
-> Grafana 알림으로 인시던트가 열렸습니다 · {AT_00_17}   마지막 알림 {AT_00_21}
+> Grafana 알림으로 인시던트가 생성되었습니다 · {AT_00_17}   마지막 알림 {AT_00_21}
 """,
     ),
     (
@@ -318,7 +318,7 @@ def test_an_incident_that_resolved_by_itself_says_so() -> None:
     message = card.incident_card(
         replace(RESOLVED, resolved_by=source("grafana"), last_change_by=source("grafana")), ENGLISH
     )
-    assert "Resolved by itself: everything recovered (Grafana)" in drawn(message)
+    assert "Resolved automatically: all alerts recovered (Grafana)" in drawn(message)
 
 
 def test_what_still_fires_after_a_person_resolved_it_stays_visible() -> None:
@@ -374,7 +374,7 @@ def test_buttons_say_incident_and_version() -> None:
 
 EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
     (EventKind.OPENED, source("grafana"), "", {"instances": 1}, "Opened by Grafana: 1 instance firing",
-     "Grafana 알림으로 인시던트가 열렸습니다 (발생 중인 인스턴스 1개)"),
+     "Grafana 알림으로 인시던트가 생성되었습니다 (발생 중인 인스턴스 1개)"),
     (EventKind.OPENED, source("alertmanager"), "resolved_unseen", {"instances": 1},
      "Recorded from Alertmanager: it was over before we heard of it",
      "이미 해결된 상태로 접수되었습니다 (Alertmanager)"),
@@ -382,45 +382,45 @@ EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
      "인스턴스 2개가 추가로 발생했습니다 (Grafana)"),
     (EventKind.PARTLY_RESOLVED, source("grafana"), "", {"instances": 1},
      "1 instance recovered, others still fire (Grafana)",
-     "인스턴스 1개가 정상으로 돌아왔고, 나머지는 계속 발생 중입니다 (Grafana)"),
+     "인스턴스 1개가 복구되었고, 나머지는 계속 발생 중입니다 (Grafana)"),
     (EventKind.SEVERITY_RAISED, source("grafana"), "", {"severity": "critical"},
      "Severity raised to Critical by Grafana",
      "Grafana에서 심각도를 높였습니다 → 심각"),
     (EventKind.BLIND, source("grafana"), "", {"on": "prometheus", "incident": "INC-1"},
-     "Cannot be observed any more: Grafana is blind on prometheus",
+     "No data: Grafana cannot query prometheus",
      "더 이상 관측할 수 없습니다 (Grafana, 데이터 소스: prometheus)"),
-    (EventKind.BLIND, source("grafana"), "", {}, "Cannot be observed any more: Grafana cannot read the data",
+    (EventKind.BLIND, source("grafana"), "", {}, "No data: Grafana cannot read its data source",
      "더 이상 관측할 수 없습니다. Grafana에서 데이터를 읽지 못하고 있습니다"),
-    (EventKind.SIGHT_RESTORED, source("grafana"), "", {}, "Can be observed again: Grafana reads the data",
+    (EventKind.SIGHT_RESTORED, source("grafana"), "", {}, "Data is back (Grafana)",
      "다시 관측할 수 있습니다. Grafana에서 데이터를 읽고 있습니다"),
     (EventKind.HELD, source("grafana"), "resolve_while_blind", {"instances": 2},
-     "2 instances went silent without data: not taken as a recovery (Grafana)",
-     "데이터가 없는 동안 인스턴스 2개가 조용해졌지만 복구로 보지 않습니다 (Grafana)"),
+     "2 instances stopped reporting while there was no data; this does not count as recovered (Grafana)",
+     "데이터가 없는 동안 인스턴스 2개가 보고를 멈췄지만 복구로 처리하지 않습니다 (Grafana)"),
     (EventKind.RESOLVED, Actor(ActorKind.OBSERVER, "blind"), "recovered_while_blind", {"instances": 2},
-     "Resolved by itself: it can be observed again, and nothing fires",
+     "Resolved automatically: data is back, and nothing fires",
      "다시 관측할 수 있게 된 뒤 발생하지 않아 자동으로 해결되었습니다"),
     (EventKind.PARTLY_RESOLVED, Actor(ActorKind.OBSERVER, "blind"), "recovered_while_blind", {"instances": 1},
-     "1 instance recovered while nobody could see, others still fire",
-     "관측할 수 없는 동안 인스턴스 1개가 정상으로 돌아왔고, 나머지는 계속 발생 중입니다"),
+     "1 instance recovered while there was no data, others still fire",
+     "관측할 수 없는 동안 인스턴스 1개가 복구되었고, 나머지는 계속 발생 중입니다"),
     (EventKind.REOPENED, source("grafana"), "resolved_while_blind", {"instances": 1},
-     "Reopened: its rule went blind as it resolved, so that was silence (Grafana)",
+     "Reopened: the data was lost just as it resolved, so it may not have recovered (Grafana)",
      "해결과 동시에 관측할 수 없게 되어, 복구로 보지 않고 다시 열었습니다 (Grafana)"),
-    (EventKind.STALE, Actor(ActorKind.OBSERVER, "stale"), "", {"hours": 25}, "Marked stale: not heard of for 25 h",
-     "25시간 동안 소식이 없어 표시했습니다"),
-    (EventKind.HEARD_AGAIN, source("grafana"), "", {}, "Heard of again (Grafana)", "다시 소식이 있습니다 (Grafana)"),
+    (EventKind.STALE, Actor(ActorKind.OBSERVER, "stale"), "", {"hours": 25}, "No updates for 25 h",
+     "25시간 동안 알림이 수신되지 않았습니다"),
+    (EventKind.HEARD_AGAIN, source("grafana"), "", {}, "Updates are back (Grafana)", "알림이 다시 수신되었습니다 (Grafana)"),
     (EventKind.ACKNOWLEDGED, person("U0ANN"), "", {}, "Acknowledged by <@U0ANN>", "<@U0ANN> 님이 확인했습니다"),
     (EventKind.UNACKNOWLEDGED, person("U0ANN"), "", {}, "Un-acknowledged by <@U0ANN>",
      "<@U0ANN> 님이 확인을 취소했습니다"),
     (EventKind.RESOLVED, person("U0BOB"), "", {}, "Resolved by <@U0BOB>", "<@U0BOB> 님이 해결했습니다"),
     (EventKind.RESOLVED, source("grafana"), "all_instances_resolved", {},
-     "Resolved by itself: everything recovered (Grafana)", "모두 정상으로 돌아와 자동으로 해결되었습니다 (Grafana)"),
+     "Resolved automatically: all alerts recovered (Grafana)", "모두 복구되어 자동으로 해결되었습니다 (Grafana)"),
     (EventKind.REOPENED, person("U0BOB"), "", {}, "Reopened by <@U0BOB>", "<@U0BOB> 님이 다시 열었습니다"),
     (EventKind.REOPENED, source("grafana"), "new_occurrence_in_window", {"instances": 1},
      "Reopened: it fired again soon after (Grafana)", "해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 (Grafana)"),
     (EventKind.NOTED, person("U0BOB"), "", {}, "Notes added by <@U0BOB>", "<@U0BOB> 님이 메모를 추가했습니다"),
     (EventKind.REPAIRED, Actor(ActorKind.OBSERVER, "check"), "", {"what": "alert_count", "was": "4", "is": "1"},
-     "A number of this incident was wrong in the record, and was put right",
-     "기록에 잘못 남아 있던 숫자를 바로잡았습니다"),
+     "A counter of this incident was corrected",
+     "이 인시던트의 잘못된 집계를 바로잡았습니다"),
     (EventKind.TRUNCATED, source("grafana"), "", {"alerts": 7}, "7 alerts cut off by Grafana and not received",
      "알림 7건이 잘려서 받지 못했습니다 (Grafana)"),
     (EventKind.RESOLVED, person("U0BOB"), "some_new_rule", {}, "Resolved by <@U0BOB> (some new rule)",
@@ -465,10 +465,10 @@ def test_details_have_alerts_timeline_and_a_way_to_share_them() -> None:
     assert lines[lines.index("*Latest alerts*") + 1] == f"• {AT_00_21} · resolved · CheckoutErrors — value 9"
     assert sum(line.startswith("• ") for line in lines) == 5
     assert "[*Acknowledge] [Resolve…] [Share in channel]" in lines
-    assert f"> Id: `{ACTIVE.incident_id}`" in lines
+    assert f"> ID: `{ACTIVE.incident_id}`" in lines
     shared = details.incident_details(shown, ENGLISH, ephemeral=False, shared_by=who(person("U0ANN")))
     assert "[*Acknowledge] [Resolve…]" in drawn(shared).split("\n")
-    assert f"> Id: `{ACTIVE.incident_id}`   Shared by <@U0ANN>" in drawn(shared).split("\n")
+    assert f"> ID: `{ACTIVE.incident_id}`   Shared by <@U0ANN>" in drawn(shared).split("\n")
 
 
 def test_the_list() -> None:
@@ -493,8 +493,8 @@ def test_the_list() -> None:
 @pytest.mark.parametrize(
     ("words", "found", "text"),
     [
-        (ENGLISH, Filter(), "Nothing is open. All is quiet. 🌱"),
-        (KOREAN, Filter(), "진행 중인 인시던트가 없습니다. 평온합니다. 🌱"),
+        (ENGLISH, Filter(), "No open incidents. 🌱"),
+        (KOREAN, Filter(), "진행 중인 인시던트가 없습니다. 🌱"),
         (ENGLISH, Filter(cluster="x"), "No incident matches this."),
         (KOREAN, Filter(cluster="x"), "조건에 맞는 인시던트가 없습니다."),
     ],
@@ -518,7 +518,7 @@ ANSWERS: list[tuple[SlackMessage, str]] = [
     (notices.already(Already(RESOLVED, None, None, NOTED), Action.RESOLVE, ENGLISH),
      "#42 CheckoutErrors was already resolved. Your notes were added to the incident."),
     (notices.already(Already(ACTIVE, None, None), Action.UNACKNOWLEDGE, ENGLISH),
-     "#42 CheckoutErrors is active and nobody owns it: there is nothing to take back."),
+     "#42 CheckoutErrors is active and has no owner: it is not acknowledged."),
     (notices.already(Already(ACTIVE, None, None), Action.REOPEN, ENGLISH),
      "#42 CheckoutErrors is open already. Nothing was changed."),
     (notices.refused(Refused(Reason.OTHER_OPEN, RESOLVED, OTHER), Action.REOPEN, ENGLISH),
@@ -530,7 +530,7 @@ ANSWERS: list[tuple[SlackMessage, str]] = [
     (notices.refused(Refused(Reason.NOT_ALLOWED), Action.RESOLVE, ENGLISH),
      "You are not allowed to change incidents. Nothing was changed."),
     (notices.changed(Changed(ACKNOWLEDGED, NOTED), Action.ACKNOWLEDGE, ENGLISH),
-     "#42 CheckoutErrors is acknowledged. It is yours."),
+     "#42 CheckoutErrors is acknowledged. You are the owner now."),
     (notices.database_away(ENGLISH),
      "The database cannot be reached. Nothing was changed. Please try again in a moment."),
     (notices.database_away(KOREAN),
@@ -538,7 +538,7 @@ ANSWERS: list[tuple[SlackMessage, str]] = [
     (notices.test_received(ENGLISH, contact_point="slack-<prod>", source="grafana", at=STARTED),
      ":test_tube: *Test received*\n"
      f"A test alert from the contact point *slack-&lt;prod&gt;* in Grafana arrived {AT_00_16}.\n"
-     "> The way from there to here works. No incident was opened."),
+     "> The source reaches Observer, and Observer can post here. No incident was opened."),
     (notices.test_received(KOREAN, contact_point="", source="grafana", at=STARTED),
      ":test_tube: *테스트 알림 수신*\n"
      f"Grafana에서 보낸 테스트 알림을 받았습니다 ({AT_00_16}).\n"
