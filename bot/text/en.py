@@ -124,7 +124,7 @@ class English(Words):
                 return Mrkdwn(f"Data is back ({name})")
             case EventKind.HELD:
                 return Mrkdwn(
-                    f"{_instances(count)} stopped reporting while there was no data; this does not count as recovered ({name})"
+                    f"{_instances(count)} stopped reporting without data; this does not count as recovered ({name})"
                 )
             case EventKind.STALE:
                 return Mrkdwn(f"No updates for {count} h" if count else "No updates for a long time")
@@ -287,8 +287,8 @@ ENGLISH = English(
     language="en",
     untitled="Untitled incident",
     blind="No data",
-    blind_explanation="These rules get no data or an error from their data source: their alerts can neither fire nor resolve. "
-    "Their open incidents stay open until data is back.",
+    blind_explanation="These rules get no data or an error from their data source: their alerts can neither fire nor "
+    "resolve. Their open incidents stay open until data is back.",
     blind_rules="Rules without data",
     stale="Stale",
     status="Status",
