@@ -12,6 +12,7 @@ less than one apart are the same. What an alert means depends on what is known o
   resolved, while its rule is blind                 held: it counts as firing until sight returns
   resolved, otherwise                               the instance resolves
 
+A start or an end in the future counts as not said (`believable`).
 "Firing" of a held instance is read as if it were resolved.
 """
 
@@ -27,6 +28,10 @@ from db.model.policy import Policy
 
 _SAME_START = timedelta(milliseconds=1)
 """Alertmanager and Grafana write `startsAt` with nanoseconds in a webhook and with milliseconds in their lists."""
+
+
+_AHEAD = timedelta(minutes=1)
+"""How far the clock of a sender may be ahead of ours without a word."""
 
 
 class Meaning(StrEnum):
@@ -47,8 +52,20 @@ def values_text(alert: Alert) -> str:
     return ", ".join(f"{name}={number:.6g}" for name, number in sorted(alert.values.items()))[:1000]
 
 
+def believable(alert: Alert, now: datetime) -> Alert:
+    """The alert without a start or an end in the future, which then count as its arrival: the clock of its sender is
+    ahead, or it writes local time as UTC. Kept as said, they would make every later message look late."""
+    latest = now + _AHEAD
+    if (alert.starts_at is None or alert.starts_at <= latest) and (alert.ends_at is None or alert.ends_at <= latest):
+        return alert
+    starts_at = alert.starts_at if alert.starts_at is None or alert.starts_at <= latest else None
+    ends_at = alert.ends_at if alert.ends_at is None or alert.ends_at <= latest else None
+    return replace(alert, starts_at=starts_at, ends_at=ends_at)
+
+
 def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:
     """What an alert means, given what is known of its instance (see the table at the top)."""
+    alert = believable(alert, now)
     starts_at = alert.starts_at
     if alert.state is AlertState.RESOLVED:
         if instance is None:
@@ -75,6 +92,7 @@ def repeated(instance: Instance, alert: Alert, meaning: Meaning, origin: str, no
     """An instance after a repeat or something late: the same object, unless there are newer values of one that fires, a
     newer end of one that does not, or an origin where none was known."""
     after = instance
+    alert = believable(alert, now)
     if alert.state is AlertState.RESOLVED and alert.starts_at and _is_later(alert.starts_at, instance.starts_at):
         # the end of an occurrence whose beginning is still on its way, and must not fire when it comes
         after = replace(after, starts_at=alert.starts_at, ends_at=alert.ends_at or now, heard_at=now)

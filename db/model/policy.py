@@ -6,6 +6,7 @@ The file's every key is documented in `observer.example.toml`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,22 +26,123 @@ from db.model.stale import STALE_AFTER
 from db.model.storm import GroupRule, StormPolicy, read_groups, read_storm
 
 _WORDS: Mapping[Severity, tuple[str, ...]] = {
-    Severity.CRITICAL: ("critical", "crit", "emergency", "fatal", "disaster", "page", "sev1", "p1"),
-    Severity.HIGH: ("high", "error", "err", "major", "sev2", "p2"),
-    Severity.WARNING: ("warning", "warn", "medium", "average", "minor", "sev3", "p3"),
+    Severity.CRITICAL: (
+        "critical",
+        "crit",
+        "emergency",
+        "emerg",
+        "panic",
+        "alert",
+        "fatal",
+        "disaster",
+        "catastrophic",
+        "blocker",
+        "urgent",
+        "severe",
+        "page",
+        "sev0",
+        "sev1",
+        "s0",
+        "s1",
+        "p0",
+        "p1",
+        "severity0",
+        "severity1",
+        "priority0",
+        "priority1",
+        "심각",
+        "긴급",
+        "치명",
+        "치명적",
+        "위급",
+        "재난",
+        "緊急",
+        "严重",
+        "紧急",
+        "kritisch",
+        "critique",
+        "crítico",
+    ),
+    Severity.HIGH: (
+        "high",
+        "error",
+        "err",
+        "major",
+        "important",
+        "sev2",
+        "s2",
+        "p2",
+        "severity2",
+        "priority2",
+        "높음",
+        "중대",
+        "중요",
+        "오류",
+        "에러",
+        "장애",
+        "重大",
+        "高",
+        "hoch",
+        "élevé",
+        "alto",
+    ),
+    Severity.WARNING: (
+        "warning",
+        "warn",
+        "medium",
+        "moderate",
+        "average",
+        "normal",
+        "minor",
+        "ticket",
+        "noncritical",
+        "sev3",
+        "s3",
+        "p3",
+        "severity3",
+        "priority3",
+        "경고",
+        "주의",
+        "보통",
+        "중간",
+        "경미",
+        "警告",
+        "中",
+        "warnung",
+        "avertissement",
+        "advertencia",
+    ),
     Severity.INFO: (
         "info",
         "information",
         "informational",
         "notice",
         "low",
+        "lowest",
+        "trivial",
         "debug",
+        "trace",
         "none",
         "ok",
+        "unclassified",
         "sev4",
         "sev5",
+        "s4",
+        "s5",
         "p4",
         "p5",
+        "severity4",
+        "severity5",
+        "priority4",
+        "priority5",
+        "정보",
+        "낮음",
+        "알림",
+        "참고",
+        "사소",
+        "情報",
+        "信息",
+        "低",
     ),
 }
 
@@ -93,9 +195,16 @@ class Policy:
     def severity(self, labels: Mapping[str, str]) -> Severity:
         """The normalised severity of an alert."""
         for name in self.severity_labels:
-            if word := labels.get(name, "").strip().lower():
-                return self.severity_words.get(word, self.default_severity)
+            if text := labels.get(name, "").strip():
+                return _severity_said(text, self.severity_words) or self.default_severity
         return self.default_severity
+
+    def unknown_severity(self, labels: Mapping[str, str]) -> str:
+        """The severity an alert says in a word that stands in no list; empty when it is known, or none is said."""
+        for name in self.severity_labels:
+            if text := labels.get(name, "").strip():
+                return "" if _severity_said(text, self.severity_words) else text
+        return ""
 
     def channel(self, labels: Mapping[str, str]) -> str:
         """The channel of the first route that matches, else the default channel."""
@@ -140,7 +249,22 @@ class Policy:
 
 
 def _table(words: Mapping[Severity, Sequence[str]]) -> Mapping[str, Severity]:
-    return {word: severity for severity, some in words.items() for word in some}
+    return {_bare(word): severity for severity, some in words.items() for word in some}
+
+
+def _bare(word: str) -> str:
+    """A word as severities are compared: without case, blanks, punctuation and full-width forms."""
+    folded = unicodedata.normalize("NFKC", word).casefold()
+    return folded if folded.isalnum() else "".join([letter for letter in folded if letter.isalnum()])
+
+
+def _severity_said(text: str, words: Mapping[str, Severity]) -> Severity | None:
+    """What a label says: as a whole (`S-1`, `non-critical`), else the worst of its words (`P1 - Critical`)."""
+    if (whole := words.get(_bare(text))) is not None:
+        return whole
+    parts = re.split(r"[\W_]+", unicodedata.normalize("NFKC", text[:100]).casefold())
+    known = [severity for part in parts if (severity := words.get(part)) is not None]
+    return min(known, key=lambda severity: severity.rank, default=None)
 
 
 def _first(rules: Sequence[Rule], labels: Mapping[str, str]) -> str:
@@ -209,7 +333,7 @@ def _severity_words(section: Section) -> Mapping[str, Severity]:
             words = {word: severity for word, severity in words.items() if severity is not level}
     for level in Severity:
         for word in section.texts(level.value, ()):
-            words[word.lower()] = level
+            words[_bare(word)] = level
     return words
 
 

@@ -70,6 +70,9 @@ def read_uptime(body: bytes) -> datetime:
 def _live(element: Wild, source: str, address: str) -> Live:
     if not element.is_object:
         raise element.error("expected an alert")
+    for name in ("startsAt", "endsAt"):  # a list is compared by its times: one that cannot be read proves nothing
+        if problem := element.get(name).time_problem():
+            raise problem
     raw = element.stored()
     shaped: dict[str, Any] = orjson.loads(raw)
     shaped["status"] = "firing"  # what does not fire any more is not listed

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from enum import Enum, auto
 
-from db.model.alert import Alert, Reading, Rejected, Unreadable
+from db.model.alert import Alert, AlertState, Reading, Rejected, Unreadable
 from receiver.sources import alertmanager, fields, grafana, legacy
 from receiver.sources.wild import Wild, parse_json, quoted
 
@@ -109,13 +109,24 @@ def _read_each(root: Wild, read_alert: Callable[[Wild], Alert]) -> tuple[tuple[A
     rejected: list[Rejected] = []
     for element in elements:
         try:
-            alerts.append(read_alert(element))
+            alert = read_alert(element)
         except Unreadable as error:
             rejected.append(Rejected(error.path, error.reason))
+            continue
+        alerts.append(alert)
+        if alert.starts_at is None or (alert.ends_at is None and alert.state is AlertState.RESOLVED):
+            rejected.extend(_unread_times(element, alert.state))
     if not alerts:
         rest = f" (none of the {len(rejected)} alerts can be read)" if len(rejected) > 1 else ""
         raise Unreadable(rejected[0].path, rejected[0].reason + rest)
     return tuple(alerts), tuple(rejected)
+
+
+def _unread_times(element: Wild, state: AlertState) -> list[Rejected]:
+    """The times of an alert that could not be read: it is recorded without them."""
+    names = ("startsAt", "endsAt") if state is AlertState.RESOLVED else ("startsAt",)
+    problems = [element.get(name).time_problem() for name in names]
+    return [Rejected(problem.path, problem.reason) for problem in problems if problem is not None]
 
 
 def _shape_of(root: Wild, usual: _Shape, expected: str) -> _Shape:

@@ -15,7 +15,8 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TypeGuard
 
@@ -41,11 +42,15 @@ _REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _MAX_SHOWN_KEY = 100
-# `datetime.fromisoformat` reads much more than that: week dates, times without a zone or with a comma...
+# RFC 3339, and what templates and scripts write instead: slashes, no seconds, no zone (UTC is meant), offsets without a
+# colon, Go's own text with the zone's name and a monotonic reading behind it.
 _TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
-    re.ASCII,
+    r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)"
+    r"(?:(?:\s*T\s*|,?\s+)(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
+    r"\s*(?:(Z|UTC|GMT)|([+-])(\d\d):?(\d\d)?(?:\s+(?:[A-Z]{2,5}|[+-]\d{2,4}))?)?(?:\s+m=[+-][\d.]+)?",
+    re.ASCII | re.IGNORECASE,
 )
+_DIGITS = re.compile(r"\d{1,20}(?:\.\d{1,9})?", re.ASCII)
 # Go's zero time is 0001-01-01T00:00:00Z; written in another zone it may fall on the day before or after.
 _ZERO_DAYS = frozenset({"0000-12-31", "0001-01-01", "0001-01-02"})
 
@@ -296,30 +301,36 @@ class Wild:
         return self.get(name).count() if type(value) is not dict or value.get(name) else 0
 
     def time(self) -> datetime | None:
-        """A time in the form of RFC 3339, as UTC; None for nothing, for an empty text and for Go's zero time.
+        """The time that this is, as UTC; None for nothing, for a zero time, and for what cannot be read as one.
 
-        Go writes 0 to 9 fractional digits (what is finer than a microsecond is cut off) and either `Z` or an offset.
+        A time decorates an alert and must not cost it; `time_problem` says what could not be read.
         """
-        value = self._value
-        if type(value) is not str:
-            if self.is_absent:
-                return None
-            raise self._expected("a text")
         try:
-            return _moment(value)
+            return self._time()
+        except ValueError:
+            return None
+
+    def time_problem(self) -> Unreadable | None:
+        """Why this cannot be read as a time; None when it can, or when none is said."""
+        try:
+            self._time()
         except ValueError as error:
-            raise self.error(str(error)) from None
+            return self.error(str(error))
+        return None
 
     def time_of(self, name: str) -> datetime | None:
         """The time in the member of this name."""
+        return self.get(name).time()
+
+    def _time(self) -> datetime | None:
         value = self._value
-        member = value.get(name) if type(value) is dict else None
-        if type(member) is not str:
-            return self.get(name).time()
-        try:
-            return _moment(member)
-        except ValueError as error:
-            raise self.get(name).error(str(error)) from None
+        if type(value) is str:
+            return _moment(value)
+        if type(value) is int or type(value) is float:
+            return _since_1970(float(value), str(value))
+        if self.is_absent:
+            return None
+        raise ValueError(f"expected a time, found {self.kind}")
 
     def stored(self) -> str:
         """This part of the document as compact JSON text which the JSON types of MySQL and MariaDB both accept."""
@@ -366,22 +377,50 @@ def _moment(text: str) -> datetime | None:
 
 
 def _any_moment(text: str) -> datetime | None:
+    text = text.strip()
     if not text or text[:10] in _ZERO_DAYS:
         return None
-    if _TIME.fullmatch(text) is None:
-        raise ValueError(f"expected a time as in RFC 3339, found {quoted(text)}")
-    # The year is looked at before any arithmetic: near the years 1 and 9999 that would overflow.
-    if FIRST_YEAR - 1 <= int(text[:4]) <= LAST_YEAR + 1:
-        try:
-            moment = datetime.fromisoformat(text.upper())
-        except ValueError:  # no such day
-            raise ValueError(f"expected a time as in RFC 3339, found {quoted(text)}") from None
-        if moment.tzinfo is not UTC:
-            moment = moment.astimezone(UTC)
-        if FIRST_YEAR <= moment.year <= LAST_YEAR:
-            return moment
-    raise ValueError(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
+    if _DIGITS.fullmatch(text):
+        return _since_1970(float(text), text)
+    found = _TIME.fullmatch(text)
+    try:
+        moment = _moment_of(found) if found else parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        raise ValueError(f"expected a time as in RFC 3339, found {quoted(text)}") from None
+    return _within_reach(moment, text)
 
+
+def _moment_of(found: re.Match[str]) -> datetime:
+    """The time that `_TIME` found; what is finer than a microsecond is cut off."""
+    year, month, day, hour, minute, second, fraction, _, sign, hours, minutes = found.groups()
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return datetime(
+        int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
+        int((fraction or "0").ljust(6, "0")[:6]), timezone(-offset if sign == "-" else offset),
+    )  # fmt: skip
+
+
+def _since_1970(count: float, text: str) -> datetime | None:
+    """A number as seconds since 1970, or as milli-, micro- or nanoseconds when it is too large for the one before."""
+    while count >= _MOST_SECONDS and count < _MOST_SECONDS * 1e9:
+        count /= 1000
+    if not 0 <= count < _MOST_SECONDS:
+        raise ValueError(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
+    return _within_reach(datetime.fromtimestamp(count, UTC), text)
+
+
+def _within_reach(moment: datetime, text: str) -> datetime | None:
+    """The moment, if the record can hold it; a sender without a time writes the first day of 1970."""
+    if moment.year < FIRST_YEAR or moment.year > LAST_YEAR:
+        raise ValueError(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}, found {quoted(text)}")
+    return moment if moment >= _SAID_SINCE else None
+
+
+_SAID_SINCE = datetime(1970, 1, 3, tzinfo=UTC)
+_MOST_SECONDS = 4_133_980_800.0  # the year 2101
 
 _USUAL_TIME = 40
 _usual_moment = lru_cache(maxsize=1024)(_any_moment)  # what repeats itself says the same time again

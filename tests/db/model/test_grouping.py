@@ -31,6 +31,7 @@ def kinds(decided: Plan) -> list[EventKind]:
 
 FIRED = an_alert(starts=100)
 OVER = an_alert(starts=100, ends=160)
+AHEAD = an_alert(starts=200_000)  # of a clock that is two days ahead, or local time written as UTC
 
 TABLE: list[tuple[str, list[Alert], Alert, float, Meaning, bool]] = [
     ("firing of an unknown instance", [], an_alert(starts=100), 200, Meaning.NEW_OCCURRENCE, True),
@@ -51,6 +52,18 @@ TABLE: list[tuple[str, list[Alert], Alert, float, Meaning, bool]] = [
     ("resolved with a later start", [FIRED], an_alert(starts=180, ends=190), 200, Meaning.RESOLVED, False),
     ("resolved, earlier start but later end", [FIRED], an_alert(starts=40, ends=190), 200, Meaning.RESOLVED, False),
     ("resolved after it resolved", [FIRED, OVER], OVER, 200, Meaning.REPEAT, False),
+    ("firing with the same start in the future", [AHEAD], AHEAD, 200, Meaning.REPEAT, True),
+    ("resolved, start in the future", [AHEAD], an_alert(starts=200_000, ends=190), 200, Meaning.RESOLVED, False),
+    ("resolved, both in the future", [AHEAD], an_alert(starts=200_000, ends=200_060), 200, Meaning.RESOLVED, False),
+    ("resolved, end in the future", [FIRED], an_alert(starts=100, ends=200_000), 200, Meaning.RESOLVED, False),
+    (
+        "the next outage, clock right again",
+        [AHEAD, an_alert(starts=200_000, ends=200_060)],
+        an_alert(starts=190),
+        200,
+        Meaning.NEW_OCCURRENCE,
+        True,
+    ),
     ("resolved of an unknown instance", [], OVER, 200, Meaning.RESOLVED_UNSEEN, False),
 ]
 

@@ -62,11 +62,32 @@ def test_the_defaults_ask_nothing_of_anybody() -> None:
         ("P5", Severity.INFO),
         ("purple", Severity.WARNING),
         ("", Severity.WARNING),
-        ("치명적", Severity.WARNING),
+        ("치명적", Severity.CRITICAL),
+        ("S1", Severity.CRITICAL),
+        ("sev-0", Severity.CRITICAL),
+        ("SEV 2", Severity.HIGH),
+        ("P1 - Critical", Severity.CRITICAL),
+        ("[High]", Severity.HIGH),
+        ("emerg", Severity.CRITICAL),
+        ("Blocker", Severity.CRITICAL),
+        ("ＣＲＩＴＩＣＡＬ", Severity.CRITICAL),
+        ("긴급", Severity.CRITICAL),
+        ("높음", Severity.HIGH),
+        ("주의", Severity.WARNING),
+        ("정보", Severity.INFO),
+        ("non-critical", Severity.WARNING),
+        ("trivial", Severity.INFO),
     ],
 )
 def test_words_of_sources_become_one_of_four_severities(word: str, severity: Severity) -> None:
     assert Policy().severity({"severity": word}) is severity
+
+
+def test_a_word_of_no_list_is_told_and_one_that_is_known_is_not() -> None:
+    policy = Policy()
+    assert policy.unknown_severity({"severity": "purple"}) == "purple"
+    assert policy.unknown_severity({"severity": "S-1"}) == ""
+    assert policy.unknown_severity({}) == ""
 
 
 def test_the_file_adds_words_and_replaces_those_of_the_levels_it_names() -> None:
