@@ -199,13 +199,6 @@ class Policy:
                 return _severity_said(text, self.severity_words) or self.default_severity
         return self.default_severity
 
-    def unknown_severity(self, labels: Mapping[str, str]) -> str:
-        """The severity an alert says in a word that stands in no list; empty when it is known, or none is said."""
-        for name in self.severity_labels:
-            if text := labels.get(name, "").strip():
-                return "" if _severity_said(text, self.severity_words) else text
-        return ""
-
     def channel(self, labels: Mapping[str, str]) -> str:
         """The channel of the first route that matches, else the default channel."""
         return _first(self.routes, labels) or self.default_channel

@@ -83,13 +83,6 @@ def test_words_of_sources_become_one_of_four_severities(word: str, severity: Sev
     assert Policy().severity({"severity": word}) is severity
 
 
-def test_a_word_of_no_list_is_told_and_one_that_is_known_is_not() -> None:
-    policy = Policy()
-    assert policy.unknown_severity({"severity": "purple"}) == "purple"
-    assert policy.unknown_severity({"severity": "S-1"}) == ""
-    assert policy.unknown_severity({}) == ""
-
-
 def test_the_file_adds_words_and_replaces_those_of_the_levels_it_names() -> None:
     policy = parsed(
         """
