@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import httptools
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from db.server.private import reserved_port
+from receiver.bodies import DRAIN_SECONDS
 from receiver.server import GuardedProtocol, server_config
 from tests.servers.slack import ThreadedServer
 
@@ -36,6 +40,13 @@ async def echo(request: Request) -> PlainTextResponse:
     return PlainTextResponse(f"{request.url.path} {len(body)} {len(request.headers)}")
 
 
+async def names(request: Request) -> PlainTextResponse:
+    """The body and, after that, the names of all headers."""
+    body = await request.body()
+    await asyncio.sleep(0.05)
+    return PlainTextResponse(f"{body.decode()} {','.join(sorted(request.headers))};")
+
+
 async def deaf(request: Request) -> PlainTextResponse:
     """Answers without reading a body."""
     return PlainTextResponse("deaf")
@@ -45,7 +56,13 @@ async def deaf(request: Request) -> PlainTextResponse:
 def port() -> Iterator[int]:
     with reserved_port() as port:
         pass
-    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"]), Route("/deaf", deaf, methods=["POST"])])
+    app = Starlette(
+        routes=[
+            Route("/", echo, methods=["GET", "POST"]),
+            Route("/deaf", deaf, methods=["POST"]),
+            Route("/names", names, methods=["GET", "POST"]),
+        ]
+    )
     server = ThreadedServer(app, port, server_config(app, "127.0.0.1", port, Hasty))
     server.start()
     yield port
@@ -193,3 +210,179 @@ def test_a_request_that_two_programs_could_read_differently_is_one_request_at_mo
     assert b"deaf" not in answer
     if name not in ("a bare line feed", "a folded header"):
         assert b"HTTP/1.1 200" not in answer
+
+
+CHUNKED = b"POST /names HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+LAST = b"GET /names HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+def segments(request: bytes, *cuts: bytes) -> list[bytes]:
+    """The request in pieces, cut in front of each of these."""
+    pieces = []
+    for cut in cuts:
+        at = request.index(cut)
+        pieces.append(request[:at])
+        request = request[at:]
+    return [*pieces, request]
+
+
+@pytest.mark.parametrize(
+    "trailer", [b"Authorization: Bearer secret", b"Content-Encoding: gzip", b"Expect: 100-continue"]
+)
+@pytest.mark.parametrize("cuts", [(), (b"5\r\n",), (b"5\r\n", b"0\r\n"), (b"0\r\n",), (b"0\r\n", b":")])
+def test_what_stands_behind_a_body_is_no_header(port: int, trailer: bytes, cuts: tuple[bytes, ...]) -> None:
+    """Neither of its own request nor of the next one, however the network cuts it."""
+    pieces = segments(b"5\r\nhello\r\n0\r\n" + trailer + b"\r\n\r\n" + LAST, *cuts)
+    answer = answers(port, CHUNKED + pieces[0], *pieces[1:], every=0.02)
+    assert b"\r\n\r\nhello host,transfer-encoding;" in answer
+    assert answer.endswith(b"\r\n\r\n connection,host;")
+
+
+ENDLESS = {
+    "trailers": (b"0\r\n", (b"A: " + b"b" * 60 + b"\r\n") * 1000),
+    "a trailer's name": (b"0\r\n", b"b" * 66_000),
+    "a trailer's value": (b"0\r\nA: ", b"b" * 66_000),
+    "an extension": (b"5;", b"b" * 66_000),
+    "an extension's value": (b"5;a=", b"b" * 66_000),
+    "zeros of a size": (b"", b"0" * 66_000),
+    "extensions of small chunks": (b"", (b"1;" + b"b" * 600 + b"\r\nx\r\n") * 100),
+    "zeros of small chunks": (b"", (b"0" * 600 + b"1\r\nx\r\n") * 100),
+}
+
+
+@pytest.mark.parametrize("path", [b"/", b"/deaf", b"/unknown"])
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_is_neither_headers_nor_body_has_a_bound(port: int, name: str, path: bytes) -> None:
+    start, again = ENDLESS[name]
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+        wire.sendall(CHUNKED.replace(b"/names", path) + start)
+        sent, closed = 0, False
+        while sent < 16_000_000 and not closed:  # what the operating system takes unread counts as well
+            try:
+                sent += wire.send(again)
+            except OSError:
+                closed = True
+        assert closed
+
+
+def test_small_chunks_are_no_fault(port: int) -> None:
+    pieces = [b"1\r\nx\r\n" * 20_000] * 4
+    answer = answers(port, CHUNKED.replace(b"/names", b"/"), *pieces, b"0\r\n\r\n" + LAST)
+    assert b"\r\n\r\n/ 80000 2" in answer
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\nHTTP2-Settings: AAMAAABkAAQBAAAAAAIAAAAA\r\n"
+BODIES = {
+    "length": (b"Content-Length: 5\r\n\r\nhello", (b"hello",)),
+    "chunks": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", (b"2\r\n",)),
+}
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"H2C", b"websocket", b"TLS/1.0"])
+@pytest.mark.parametrize("form", BODIES)
+@pytest.mark.parametrize("pieces", ["one", "body", "headers", "bytes"])
+def test_an_offer_of_another_protocol_is_ignored(port: int, protocol: bytes, form: str, pieces: str) -> None:
+    body, cuts = BODIES[form]
+    request = b"POST /names HTTP/1.1\r\nHost: a\r\n" + OFFER % protocol + body
+    cut = {
+        "one": [request],
+        "body": segments(request, *cuts),
+        "headers": segments(request, b"Upgrade: "),
+        "bytes": [request[n : n + 1] for n in range(len(request))],
+    }[pieces]
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(3):  # the connection is as good as before
+            for piece in cut:
+                wire.sendall(piece)
+                time.sleep(0.0005)
+            answer = wire.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"\r\n\r\nhello connection,content-length" in answer or b"\r\n\r\nhello connection,host" in answer
+    answer = answers(port, request * 3 + LAST)
+    assert answer.count(b"hello connection,") == 3
+    assert answer.endswith(b"\r\n\r\n connection,host;")
+
+
+def test_an_offer_changes_nothing_of_the_bounds(port: int) -> None:
+    start = b"POST / HTTP/1.1\r\nHost: a\r\n" + OFFER % b"h2c"
+    assert b"HTTP/1.1 200" not in answers(port, start + b"X-A: " + b"x" * 200_000 + b"\r\n\r\n")
+    assert b"HTTP/1.1 200" not in answers(port, start + b"Content-Length: 1000\r\n\r\n", *[b"x"] * 20, every=0.05)
+    assert b"HTTP/1.1 200" not in answers(port, b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", LAST)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /\r\n\r\n", b""),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", b"501"),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"501",
+        ),
+    ],
+)
+def test_a_request_that_says_too_little_or_too_much_of_itself_is_refused(
+    port: int, request_: bytes, status: bytes
+) -> None:
+    answer = answers(port, request_)
+    assert b" 200 " not in answer
+    assert status in answer.partition(b"\r\n")[0]
+
+
+def test_an_old_request_without_a_host_is_answered(port: int) -> None:
+    assert answers(port, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_what_is_still_to_come_of_an_answered_request_is_awaited_for_a_moment_only() -> None:
+    class Patient(GuardedProtocol):
+        request_seconds = 30.0
+
+    with reserved_port() as port:
+        pass
+    app = Starlette(routes=[Route("/deaf", deaf, methods=["POST"])])
+    server = ThreadedServer(app, port, server_config(app, "127.0.0.1", port, Patient))
+    server.start()
+    try:
+        began = time.monotonic()
+        answer = answers(port, b"POST /deaf HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+        assert answer.endswith(b"deaf")
+        assert DRAIN_SECONDS - 0.1 < time.monotonic() - began < DRAIN_SECONDS + 2
+    finally:
+        server.stop()
+
+
+def test_the_private_parts_that_the_guards_rest_on_are_there() -> None:
+    """A new release that renames one of them would switch a guard off without a word."""
+    overridden = (
+        "connection_made connection_lost data_received on_message_begin on_url on_header on_headers_complete on_body "
+        "on_message_complete on_response_complete timeout_keep_alive_handler send_400_response"
+    )
+    for name in overridden.split():
+        assert callable(getattr(HttpToolsProtocol, name, None)), name
+    code = {
+        HttpToolsProtocol.on_response_complete: "total_requests flow resume_reading pipeline timeout_keep_alive",
+        HttpToolsProtocol.connection_made: "transport",
+        HttpToolsProtocol.on_message_begin: "url headers scope",
+        HttpToolsProtocol.on_header: "headers append",
+        HttpToolsProtocol.on_headers_complete: "cycle _start_asgi_task get_http_version get_method should_upgrade",
+        HttpToolsProtocol.on_body: "cycle response_complete body",
+        HttpToolsProtocol.on_message_complete: "cycle more_body message_event",
+        HttpToolsProtocol.data_received: "parser feed_data HttpParserError HttpParserUpgrade",
+        HttpToolsProtocol.__init__: "loop server_state parser HttpRequestParser set_dangerous_leniencies",
+        RequestResponseCycle.__init__: "response_complete on_response",
+        RequestResponseCycle.send: "on_response transport write close",
+    }
+    for method, names_ in code.items():
+        there = method.__code__.co_names + method.__code__.co_varnames
+        for name in names_.split():
+            assert name in there, f"{method.__qualname__} {name}"
+    parser = httptools.HttpRequestParser(object.__new__(HttpToolsProtocol))
+    for name in ("feed_data", "get_http_version", "get_method", "should_upgrade", "set_dangerous_leniencies"):
+        assert callable(getattr(parser, name, None)), name
+    assert issubclass(httptools.HttpParserError, Exception)
+    assert not issubclass(httptools.HttpParserUpgrade, httptools.HttpParserError)
