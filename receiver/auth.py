@@ -21,6 +21,9 @@ from typing import Protocol
 SIGNATURE_HEADER = "X-Grafana-Alerting-Signature"
 """Where Grafana puts its signature unless the contact point names another header."""
 
+_SCHEME = re.compile(rb"(?:bearer|basic)(?![^\s:])", re.IGNORECASE)
+"""At the beginning of credentials: `Bearer <token>` was pasted into a field that adds the scheme itself."""
+
 _UNIX_SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -31,6 +34,7 @@ class Denial(StrEnum):
     OTHER_SCHEME = "credentials_of_other_scheme"
     MALFORMED = "credentials_malformed"
     WRONG = "credentials_wrong"
+    SCHEME_TWICE = "credentials_scheme_twice"  # and wrong
     SIGNATURE_MISSING = "signature_missing"
     SIGNATURE_WRONG = "signature_wrong"
     TIMESTAMP_MISSING = "timestamp_missing"
@@ -119,7 +123,7 @@ class Bearer:
         matches = False
         for expected in self._digests:
             matches |= hmac.compare_digest(digest, expected)
-        return _ALLOWED if matches else Denied(Denial.WRONG)
+        return _ALLOWED if matches else _wrong(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class Basic:
         try:
             pair = base64.b64decode(given, validate=True)
         except binascii.Error:
-            return Denied(Denial.MALFORMED)
+            return Denied(Denial.SCHEME_TWICE if _SCHEME.match(given) else Denial.MALFORMED)
         good = hmac.compare_digest(_digest(pair), self._digest)
         return Allowed(self.user) if good else Denied(Denial.WRONG)
 
@@ -265,6 +269,10 @@ def _credentials(headers: Mapping[str, str], scheme: str) -> bytes | Denied:
         return Denied(Denial.OTHER_SCHEME)
     given = _bytes(rest).strip()
     return given or Denied(Denial.MISSING)
+
+
+def _wrong(given: bytes) -> Denied:
+    return Denied(Denial.SCHEME_TWICE if _SCHEME.match(given) else Denial.WRONG)
 
 
 def _bytes(value: str) -> bytes:

@@ -150,7 +150,10 @@ class Webhook:
         self.meter.outcome("denied")
         self.rates.count(self.source, "", Amounts(requests=1, denied=1))
         _log.warning("webhook denied", extra={"source": self.source, "reason": proof.reason.value})
-        response = _problem(401, "Authorization", "missing or wrong credentials", close=True)
+        words = "missing or wrong credentials"
+        if proof.reason == Denial.SCHEME_TWICE:  # which the sender can see itself
+            words += ": the scheme stands twice, as in 'Bearer Bearer ...'; give the credentials without it"
+        response = _problem(401, "Authorization", words, close=True)
         response.headers["WWW-Authenticate"] = self.auth.challenge
         return response
 

@@ -102,6 +102,19 @@ def test_an_unknown_address_is_not_found_and_nothing_redirects(town: Town) -> No
         assert httpx.post(town.observer.url + path, content=b"{}", headers=BEARER).status_code == 404
 
 
+def test_slashes_in_a_row_are_one(town: Town) -> None:
+    paths = ("//webhook/grafana", "/webhook//alertmanager", "/webhook/grafana//", "///webhook///grafana///")
+    for path in paths:
+        answer = httpx.post(town.observer.url + path, content=grafana(alert()), headers=BEARER)
+        assert (answer.status_code, answer.json()["status"]) == (200, "recorded")
+        assert httpx.post(town.observer.url + path, content=b"{}").status_code == 401
+    assert len(kept(town.db_url)) == len(paths)
+    assert httpx.get(town.observer.url + "//health").json() == {"status": "alive"}
+    assert httpx.get(town.observer.url + "//").json()["service"] == "Observer"
+    assert httpx.post(town.observer.url + "//slack//events", content=b"x").status_code == 401
+    assert httpx.post(town.observer.url + "//webhook//datadog", content=b"{}", headers=BEARER).status_code == 404
+
+
 def test_the_first_page_says_what_this_is_and_where_its_parts_are(town: Town) -> None:
     said = httpx.get(town.observer.url + "/").json()
     assert said["service"] == "Observer"
@@ -186,6 +199,24 @@ def test_the_configured_way_lets_in_and_no_other_does(way: str, db_url: DbUrl, s
                 }  # fmt: skip
                 assert answer.headers["www-authenticate"].split(" ")[0] == ("Basic" if way == "basic" else "Bearer")
     assert [row["received"] for row in kept(db_url)] == [BODY]
+
+
+@pytest.mark.parametrize("twice", ["Bearer Bearer {}", "bearer  BEARER {}", "Bearer Bearer: {}", "Bearer Basic {}"])
+def test_a_scheme_that_stands_twice_is_named(town: Town, twice: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The commonest of all mistakes: the whole line is pasted into a field that adds the scheme itself."""
+    headers = {"Authorization": twice.format(WEBHOOK_TOKEN)}
+    answer = httpx.post(f"{town.observer.url}/webhook/grafana", content=grafana(alert()), headers=headers)
+    assert answer.status_code == 401
+    assert "the scheme stands twice" in answer.json()["reason"]
+    [line] = [record for record in caplog.records if record.message == "webhook denied"]
+    assert vars(line)["reason"] == "credentials_scheme_twice"
+
+
+def test_a_credential_that_only_begins_like_a_scheme_is_wrong_and_no_more(town: Town) -> None:
+    for token in ("bearer-token", "basics", "Bearerx y"):
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.post(f"{town.observer.url}/webhook/grafana", content=grafana(alert()), headers=headers)
+        assert answer.json()["reason"] == "missing or wrong credentials"
 
 
 def test_alertmanager_can_have_a_way_of_its_own(db_url: DbUrl, slack: SandboxSlack) -> None:
