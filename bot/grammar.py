@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from bot.text.markup import as_written, without_invisible
 from db.model.identity import IncidentId
 from db.model.incident import Filter, Severity, Status
 from db.model.lifecycle import Action, Notes
@@ -60,6 +60,10 @@ class Help:
     """Show how to ask."""
 
 
+NUMBER = "NUMBER"
+"""Stands in a suggestion for the number that was not typed: any real one would be somebody's incident."""
+
+
 class Problem(StrEnum):
     """What was not understood."""
 
@@ -76,11 +80,12 @@ class Misunderstood:
     """What was typed fits no form."""
 
     text: str  # all that was typed
-    nearest: str  # the nearest right form, ready to be typed: `/incident resolve 42`
+    nearest: str  # the nearest right form, ready to be typed but for `NUMBER`: `/incident resolve 42`
     problem: Problem
     subject: str = ""  # the part that is wrong
     filter_name: str = ""  # for `UNKNOWN_VALUE`: of which filter
     allowed: tuple[str, ...] = ()  # what the part could be
+    action: Action | None = None  # for `MISSING_REFERENCE`: what should be done with the incident
 
 
 Command = ListOpen | ListFiltered | Show | Change | Help | Misunderstood
@@ -134,13 +139,51 @@ _SEVERITIES: Mapping[str, tuple[Severity, ...]] = {
     "정보": (Severity.INFO,),
 }
 _FILTERS = ("status", "severity", "cluster", "namespace", "service")
+_FILTER_WORDS: Mapping[str, str] = {
+    **{name: name for name in _FILTERS},
+    "상태": "status",
+    "심각도": "severity",
+    "클러스터": "cluster",
+    "네임스페이스": "namespace",
+    "서비스": "service",
+}
 _BARE = (*_STATUSES, *_SEVERITIES)
 _VERBS = (*_LIST, *_SHOW, *_HELP, *_CHANGES)
 
-_QUOTES = '"“”„'  # keyboards of phones and Macs make the others out of the first
-_WORD = re.compile(rf"""(?:[^\s{_QUOTES}]|[{_QUOTES}][^{_QUOTES}]*(?:[{_QUOTES}]|$))+""")
-_NUMBER = re.compile(r"(?:#|inc-)?(\d{1,18})", re.IGNORECASE)
-_ID = re.compile(r"INC-\d{14}-[0-9a-f]{16}(?:-\d{1,9})?", re.IGNORECASE)
+# The marks that keyboards and input methods put around a value. A single one may be an apostrophe: it opens only where
+# a value begins, and closes only where one ends.
+_DOUBLE = '"“”„‟«»＂″〝〞〟❝❞'
+_CORNER = "「」『』｢｣﹁﹂﹃﹄《》〈〉"
+_SINGLE = "'‘’‚‛＇′´`❛❜"
+_ANGLE = "‹›"
+_QUOTES = _DOUBLE + _CORNER + _SINGLE + _ANGLE
+_BETWEEN = r":：,，、|｜="
+_WORD = re.compile(
+    "(?:"
+    + "|".join(
+        (
+            r"<https?:[^<>]*>",
+            *(f"[{marks}][^{marks}]*(?:[{marks}]|$)" for marks in (_DOUBLE, _CORNER)),
+            *(
+                rf"(?<![^\s{_BETWEEN}])[{marks}].{{0,300}}?[{marks}]+(?=[\s{_BETWEEN}]|$)"
+                for marks in (_SINGLE, _ANGLE)
+            ),
+            r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))",  # 1 042, the blank of a phone's thousands
+            rf"[^\s{_DOUBLE}{_CORNER}]",
+        )
+    )
+    + ")+",
+    re.DOTALL,
+)
+_WIDE = {ord("！") + offset: ord("!") + offset for offset in range(94)}  # letters and signs of East Asian keyboards
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―⁃−﹘﹣－"), "-")
+_KEYCAP = "\u20e3"  # behind a digit: 1️⃣
+_COUNTED = r"[1-9]\d{0,2}(?P<mark>[,.'’_٬\u00a0\u2007\u2009\u202f])\d{3}(?:(?P=mark)\d{3}){0,4}"
+_NUMBER = re.compile(rf"(?:#|№|n[or]\.?[#:]?|inc(?:ident)?[-#:]?#?)?(?P<number>\d{{1,18}}|{_COUNTED})(?:번|호)?")
+_ID = re.compile(r"inc-\d{14}-[0-9a-f]{16}(?:-\d{1,9})?")
+_ENDS = ".,:;!?…。、"  # of a sentence, around a number in it
+_BEFORE_NUMBER = ("#", "№", "no", "nr", "number", "num", "inc", "incident", "번호", "인시던트")
+_BEHIND_NUMBER = ("번", "호")
 _MENTION = re.compile(r"<([@#!])([^<>|]*)(?:\|([^<>]*))?>")
 _ADDRESS = re.compile(r"<((?:https?|mailto):[^<>|]*)(?:\|[^<>]*)?>")
 
@@ -148,6 +191,9 @@ _ADDRESS = re.compile(r"<((?:https?|mailto):[^<>|]*)(?:\|[^<>]*)?>")
 def understand(text: str, name: str = "/incident") -> Command:
     """What was typed behind the command's name. Upper and lower case and extra spaces do not matter."""
     words = _words(text)
+    again = {name.casefold(), "/incident", *({name.casefold().lstrip("/"), "incident"} - set(_VERBS))}
+    while words and words[0].folded in again:  # the command was pasted behind itself
+        del words[0]
     return _Asked(text, name, words).understood() if words else ListOpen()
 
 
@@ -169,11 +215,18 @@ class _Word:
 
     @property
     def folded(self) -> str:
-        return self.text.casefold()
+        return _folded(self.text)
 
 
 def _words(text: str) -> list[_Word]:
-    return [_Word(found[0], found.end()) for found in _WORD.finditer(text)]
+    return [
+        _Word(found[0], found.end()) for found in _WORD.finditer(text) if without_invisible(found[0]) or not found[0]
+    ]
+
+
+def _folded(word: str) -> str:
+    """A word as words are compared: without case, what nobody sees, and the forms of East Asian keyboards."""
+    return without_invisible(word).translate(_WIDE).translate(_DASHES).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,33 +250,34 @@ class _Asked:
             return self._show(rest)
         if verb in _CHANGES:
             return self._change(_CHANGES[verb], first, rest)
-        if (reference := _reference(first.text)) is not None:
-            return Show(reference) if not rest else self._verb_behind(reference, rest)
-        if ":" in verb or verb in _BARE:
-            if rest and _reference(rest[0].text) is not None:
+        reference, behind = _referred(self.words)
+        if reference is not None:
+            return Show(reference) if not behind else self._verb_behind(reference, behind)
+        if ":" in verb or verb.strip(_QUOTES) in _BARE:
+            if _referred(rest)[0] is not None:
                 return self._unknown()
             return self._filtered(self.words)
         return self._unknown()
 
     def _show(self, rest: Sequence[_Word]) -> Command:
         if not rest:
-            return self._wrong(Problem.MISSING_REFERENCE, "show 42", "show")
-        reference = _reference(rest[0].text)
+            return self._wrong(Problem.MISSING_REFERENCE, f"show {NUMBER}", "show")
+        reference, behind = _referred(rest)
         if reference is None:
-            return self._wrong(Problem.WRONG_REFERENCE, "show 42", rest[0].text)
-        if len(rest) > 1:
-            return self._wrong(Problem.TOO_MUCH, f"show {_shown(reference)}", rest[1].text)
+            return self._wrong(Problem.WRONG_REFERENCE, f"show {NUMBER}", rest[0].text)
+        if behind:
+            return self._wrong(Problem.TOO_MUCH, f"show {_shown(reference)}", behind[0].text)
         return Show(reference)
 
     def _change(self, action: Action, verb: _Word, rest: Sequence[_Word]) -> Command:
         short = _SHORT[action]
         if not rest:
-            return self._wrong(Problem.MISSING_REFERENCE, f"{short} 42", verb.text)
-        reference = _reference(rest[0].text)
+            return replace(self._wrong(Problem.MISSING_REFERENCE, f"{short} {NUMBER}", verb.text), action=action)
+        reference, words_behind = _referred(rest)
         if reference is None:
-            return self._wrong(Problem.WRONG_REFERENCE, f"{short} 42", rest[0].text)
-        behind = typed(self.text[rest[0].end :]).strip()
-        if not behind:
+            return self._wrong(Problem.WRONG_REFERENCE, f"{short} {NUMBER}", rest[0].text)
+        behind = typed(self.text[rest[len(rest) - len(words_behind) - 1].end :]).strip()
+        if not words_behind:
             return Change(action, reference)
         if action is not Action.RESOLVE:
             return self._wrong(Problem.TOO_MUCH, f"{short} {_shown(reference)}", behind)
@@ -238,12 +292,12 @@ class _Asked:
     def _unknown(self) -> Misunderstood:
         """No form begins like this: perhaps a word that is nearly right, perhaps a filter value that is."""
         first, rest = self.words[0], self.words[1:]
-        reference = _reference(rest[0].text) if rest else None
+        reference, _ = _referred(rest)
         verb = _nearest(first.folded, tuple(_CHANGES) + _SHOW if reference is not None else (*_VERBS, *_BARE))
         if verb in _CHANGES:
-            form = f"{_SHORT[_CHANGES[verb]]} {_shown(reference) if reference is not None else 42}"
+            form = f"{_SHORT[_CHANGES[verb]]} {_shown(reference) if reference is not None else NUMBER}"
         elif verb in _SHOW:
-            form = f"show {_shown(reference) if reference is not None else 42}"
+            form = f"show {_shown(reference) if reference is not None else NUMBER}"
         elif verb in _BARE:
             form = f"list {verb}"
         elif verb in _LIST:
@@ -273,8 +327,11 @@ class _Asked:
 
     def _one_filter(self, word: str) -> Filter | Misunderstood:
         """What one word restricts; statuses are empty where it says nothing of them."""
-        name, colon, value = word.partition(":")
-        name, value = name.casefold(), typed(_unquoted(value)).strip()
+        word = _unquoted(without_invisible(word[:1]) + word[1:])
+        found = re.match(r"([^:：]*)([:：]?)(.*)", word, re.DOTALL)
+        name, colon, value = found.groups() if found else (word, "", "")
+        name = _folded(name)
+        name, value = _FILTER_WORDS.get(name, name) if colon else name, as_written(typed(_unquoted(value)))
         nothing = Filter(statuses=())
         if not colon:
             if name in _STATUSES:
@@ -285,15 +342,10 @@ class _Asked:
                 form = f"show {_shown(reference)}"
                 return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
             near = _nearest(name, _BARE)
-            return self._wrong(Problem.UNKNOWN_FILTER, f"list {near}".strip(), word, allowed=_named(_FILTERS))
+            form = f"list {near}" if near else "help"
+            return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
         if name not in _FILTERS:
-            near = _nearest(name, _FILTERS) or "service"
-            fixed = {
-                "status": _nearest(value, tuple(_STATUSES)) or "all",
-                "severity": _nearest(value, tuple(_SEVERITIES)) or "critical",
-            }
-            form = f"list {near}:{fixed.get(near) or _quoted(value) or 'checkout'}"
-            return self._wrong(Problem.UNKNOWN_FILTER, form, f"{name}:", allowed=_named(_FILTERS))
+            return self._wrong(Problem.UNKNOWN_FILTER, _meant(name, value), f"{name}:", allowed=_named(_FILTERS))
         if name == "status":
             statuses = self._several(name, value, _STATUSES)
             return statuses if isinstance(statuses, Misunderstood) else replace(nothing, statuses=statuses)
@@ -314,12 +366,12 @@ class _Asked:
     ) -> tuple[_Item, ...] | Misunderstood:
         """The values of a list such as `active,acknowledged`; a `|` between them will do as well."""
         chosen: tuple[_Item, ...] = ()
-        said = [one for one in re.split(r"[,|\s]+", value.casefold()) if one]
+        said = [one for one in re.split(rf"[{_BETWEEN}{_QUOTES}\s]+", _folded(value)) if one]
         for one in said or [""]:
             if one not in known:
                 allowed = tuple(value for value in known if value.isascii())
-                near = _nearest(one, tuple(known)) or allowed[0]
-                form = f"list {name}:{near}"
+                near = _nearest(one, tuple(known)) if one else allowed[0]
+                form = f"list {name}:{near}" if near else "help"
                 return self._wrong(Problem.UNKNOWN_VALUE, form, one, filter_name=name, allowed=allowed)
             chosen += known[one]
         return _once(chosen)
@@ -337,12 +389,26 @@ class _Asked:
         )
 
 
+def _referred(words: Sequence[_Word]) -> tuple[Reference | None, Sequence[_Word]]:
+    """The incident these words begin with, in one word or as in `No. 3` and `3 번`; and the words behind it."""
+    if not words:
+        return None, words
+    before = len(words) > 1 and words[0].folded.rstrip(_ENDS) in _BEFORE_NUMBER
+    reference = _reference(words[before].text)
+    behind = words[before + 1 :]
+    if isinstance(reference, int) and behind and behind[0].folded.rstrip(_ENDS) in _BEHIND_NUMBER:
+        behind = behind[1:]
+    return reference, behind if reference is not None else words
+
+
 def _reference(word: str) -> Reference | None:
-    """An incident's number or id; None when it is neither."""
-    if found := _NUMBER.fullmatch(word):
-        return int(found[1])
-    if _ID.fullmatch(word):
-        return IncidentId("INC-" + word[4:].lower())
+    """An incident's number or id as people, phones and copied sentences write them; None when it is neither."""
+    bare = _folded(typed(word)).replace(_KEYCAP, "")
+    bare = bare.lstrip(_QUOTES + "([{<").rstrip(_QUOTES + ")]}>" + _ENDS)
+    if found := _NUMBER.fullmatch(bare):
+        return int("".join(letter for letter in found["number"] if letter.isdecimal()))
+    if _ID.fullmatch(bare):
+        return IncidentId("INC-" + bare[4:])
     return None
 
 
@@ -354,13 +420,40 @@ def _named(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}:" for name in names)
 
 
+def _meant(name: str, value: str) -> str:
+    """The form whose filter was misspelt, with the value that was given; the help when no filter is meant."""
+    near = _nearest(name, _FILTERS)
+    known: Mapping[str, Sequence[str]] = {"status": tuple(_STATUSES), "severity": tuple(_SEVERITIES)}
+    meant = _nearest(_folded(value), known[near]) if near in known else _quoted(value)
+    return f"list {near}:{meant}" if near and meant else "help"
+
+
 def _nearest(word: str, known: Sequence[str]) -> str:
-    """The known word that looks most like this one; empty when none does."""
-    return next(iter(difflib.get_close_matches(word[:40], known, n=1, cutoff=0.6)), "")
+    """The known word of which this is a slip of the finger; empty when none is: a guess could mean another thing."""
+    return next((one for one in known if _slipped(word, one)), "")
+
+
+def _slipped(word: str, meant: str) -> bool:
+    """One letter too many, too few or wrong, or two that changed places; never the first (`nack` is not `ack`)."""
+    if word == meant:
+        return True
+    if len(word) < 3 or word[0] != meant[0] or abs(len(word) - len(meant)) > 1:
+        return False
+    while word[:1] == meant[:1] != "":
+        word, meant = word[1:], meant[1:]
+    while word[-1:] == meant[-1:] != "":
+        word, meant = word[:-1], meant[:-1]
+    return max(len(word), len(meant)) == 1 or (len(word) == 2 and word == meant[::-1])
 
 
 def _unquoted(value: str) -> str:
-    return re.sub(f"[{_QUOTES}]", "", value)
+    """The value without the marks around it; an opening mark that nothing closes goes too."""
+    value = value.strip()
+    for marks in (_DOUBLE, _CORNER, _SINGLE, _ANGLE):
+        first, last = value[:1] in marks, value[-1:] in marks
+        if value and (first and last if marks == _ANGLE else first or last):
+            return value.strip(marks)
+    return value
 
 
 def _quoted(value: str) -> str:

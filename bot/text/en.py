@@ -234,7 +234,7 @@ class English(Words):
         return Mrkdwn(f"Which incident? {code(action)} needs its number.")
 
     def wrong_reference(self, typed: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"{typed} is not an incident number such as `42` or an id such as `INC-…`.")
+        return Mrkdwn(f"{typed} is not the number of an incident or an id such as `INC-…`.")
 
     def unknown_filter(self, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
         return Mrkdwn(f"There is no filter {typed}. Filters are {joined(', ', allowed)}.")

@@ -250,7 +250,7 @@ class Korean(Words):
         return Mrkdwn(f"어느 인시던트인지 알려 주세요. {code(action)} 뒤에 번호가 필요합니다.")
 
     def wrong_reference(self, typed: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"인시던트 번호(`42`)나 ID(`INC-…`) 형식이 아닙니다: {typed}")
+        return Mrkdwn(f"인시던트 번호나 ID(`INC-…`) 형식이 아닙니다: {typed}")
 
     def unknown_filter(self, typed: Mrkdwn, allowed: Sequence[Mrkdwn]) -> Mrkdwn:
         return Mrkdwn(f"지원하지 않는 필터입니다: {typed}. 사용할 수 있는 필터: {joined(', ', allowed)}")

@@ -43,6 +43,7 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 
 _FORMATTING = re.compile(r"(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])|`")
 _LOOK_ALIKES = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"}
+_WRITTEN = {ord(shown): mark for mark, shown in _LOOK_ALIKES.items()}
 _EMOJI_CODE = re.compile(r":(?=[\w'+-]+:)")
 _GROUP_MENTION = re.compile(r"@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
 _QUOTATION = re.compile(r"^(\s*)(>+)", re.MULTILINE)
@@ -66,6 +67,32 @@ def clean(text: str) -> str:
 def is_blank(text: str) -> bool:
     """Whether a person would see nothing."""
     return all(char in _BLANK or unicodedata.category(char)[0] in "CZ" for char in text)
+
+
+def without_invisible(text: str) -> str:
+    """The text without what nobody sees and nobody typed: zero-width characters, marks of direction, fillers."""
+    return text if text.isascii() and text.isprintable() else "".join(char for char in text if not _is_invisible(char))
+
+
+def as_written(shown: str) -> str:
+    """Untrusted text as it was before it was shown: what people copy out of our messages has look-alikes in it."""
+    inside = shown.replace(_WORD_JOINER, "").replace("\u200b", "").replace("\ufeff", "").translate(_WRITTEN)
+    begin, end = 0, len(inside)
+    while begin < end and (inside[begin].isspace() or _is_invisible(inside[begin])):
+        begin += 1
+    while end > begin and (inside[end - 1].isspace() or _is_invisible(inside[end - 1])):
+        end -= 1
+    return re.sub("^›+", lambda found: ">" * len(found[0]), inside[begin:end])
+
+
+def _is_invisible(char: str) -> bool:
+    return (
+        char in _BLANK
+        or (unicodedata.category(char) in ("Cc", "Cf") and not char.isspace())
+        or char == "\u034f"
+        or "\ufe00" <= char <= "\ufe0f"
+        or "\U000e0100" <= char <= "\U000e01ef"
+    )
 
 
 def one_line(text: str, limit: int) -> str:

@@ -13,6 +13,7 @@ from bot.blocks import card, resolve
 from bot.blocks.digest import digest_message
 from bot.blocks.identifiers import ClickAction, encode_digest
 from bot.grammar import (
+    NUMBER,
     Change,
     Command,
     Help,
@@ -327,6 +328,73 @@ UNDERSTOOD: list[tuple[str, Command]] = [
         filtered(cluster="x", namespace="a b", service="y"),
     ),
     ("list namespace:“a b”", filtered(namespace="a b")),
+    *(
+        (f"show {typed_in}", Show(42))
+        for typed_in in (
+            "#42.",
+            "42\u200b",
+            "\u206042",
+            "INC\u201142",
+            "INC–42",
+            "No.42",
+            "no. 42",
+            "nr 42",
+            "№42",
+            "42번",
+            "42 번",
+            "42호",
+            "#42:",
+            "(#42)",
+            "＃42",
+            "“42”",
+            "'42'",
+            "「42」",
+            "`42`",
+            "4️⃣2️⃣",
+            "incident 42",
+        )
+    ),
+    *(
+        (f"show {typed_in}", Show(1042))
+        for typed_in in ("1,042", "1.042", "1'042", "1’042", "1\u202f042", "１，０４２")
+    ),
+    ("show 1,234,567", Show(1234567)),
+    ("/incident show 42", Show(42)),
+    ("incident ack 42", Change(Action.ACKNOWLEDGE, 42)),
+    ("해결 42 번 롤백", Change(Action.RESOLVE, 42, Notes(action_taken="롤백"))),
+    ("resolve #42: it's 'done'", Change(Action.RESOLVE, 42, Notes(action_taken="it's 'done'"))),
+    *(
+        (f"list service:{mark}a b{end} cluster:x", filtered(service="a b", cluster="x"))
+        for mark, end in (
+            ("'", "'"),
+            ("‘", "’"),
+            ("‚", "‘"),
+            ("«", "»"),
+            ("»", "«"),
+            ("‹", "›"),
+            ("「", "」"),
+            ("『", "』"),
+            ("`", "`"),
+            ("„", "“"),
+            ("＂", "＂"),
+        )
+    ),
+    ("list service:o'brien cluster:x", filtered(service="o'brien", cluster="x")),
+    ("list 'service:a b'", filtered(service="a b")),
+    ("list service:‘x", filtered(service="x")),
+    *(
+        (f'list service:"{shown}"', filtered(service=meant))
+        for shown, meant in (
+            ("ˍinternalˍ", "_internal_"),
+            ("∗a∗", "*a*"),
+            ("∼a", "~a"),
+            ("ˋaˋ", "`a`"),
+            (":\u2060a:", ":a:"),
+            ("@\u2060here", "@here"),
+            ("›a", ">a"),
+        )
+    ),
+    ("상태:해결됨 심각도：심각", filtered(statuses=(Status.RESOLVED,), severities=(Severity.CRITICAL,))),
     ("list service:a:b&amp;c", filtered(service="a:b&c")),
 ]
 
@@ -349,21 +417,21 @@ def test_a_command(text: str, command: Command) -> None:
         ("hepl", "help", Problem.UNKNOWN_COMMAND, "hepl"),
         ("critcal", "list critical", Problem.UNKNOWN_COMMAND, "critcal"),
         ("frobnicate", "help", Problem.UNKNOWN_COMMAND, "frobnicate"),
-        ("resolve", "resolve 42", Problem.MISSING_REFERENCE, "resolve"),
-        ("확인", "ack 42", Problem.MISSING_REFERENCE, "확인"),
-        ("show", "show 42", Problem.MISSING_REFERENCE, "show"),
-        ("ack it", "ack 42", Problem.WRONG_REFERENCE, "it"),
-        ("ack " + "9" * 19, "ack 42", Problem.WRONG_REFERENCE, "9" * 19),
-        ("ack -1", "ack 42", Problem.WRONG_REFERENCE, "-1"),
+        ("resolve", "resolve NUMBER", Problem.MISSING_REFERENCE, "resolve"),
+        ("확인", "ack NUMBER", Problem.MISSING_REFERENCE, "확인"),
+        ("show", "show NUMBER", Problem.MISSING_REFERENCE, "show"),
+        ("ack it", "ack NUMBER", Problem.WRONG_REFERENCE, "it"),
+        ("ack " + "9" * 19, "ack NUMBER", Problem.WRONG_REFERENCE, "9" * 19),
+        ("ack -1", "ack NUMBER", Problem.WRONG_REFERENCE, "-1"),
         ("ack 42 please", "ack 42", Problem.TOO_MUCH, "please"),
         ("show 42 43", "show 42", Problem.TOO_MUCH, "43"),
         ("42 ack", "ack 42", Problem.TOO_MUCH, "ack"),
         ("42 really", "42", Problem.TOO_MUCH, "really"),
-        ("list foo:bar", "list service:bar", Problem.UNKNOWN_FILTER, "foo:"),
+        ("list foo:bar", "help", Problem.UNKNOWN_FILTER, "foo:"),
         ('list servce:"a b"', 'list service:"a b"', Problem.UNKNOWN_FILTER, "servce:"),
         ("list resolvd", "list resolved", Problem.UNKNOWN_FILTER, "resolvd"),
         ("list 42", "show 42", Problem.UNKNOWN_FILTER, "42"),
-        ("list status:closed", "list status:active", Problem.UNKNOWN_VALUE, "closed"),
+        ("list status:closed", "help", Problem.UNKNOWN_VALUE, "closed"),
         ("list severity:critcal", "list severity:critical", Problem.UNKNOWN_VALUE, "critcal"),
         ("list status:", "list status:active", Problem.UNKNOWN_VALUE, ""),
         ("list cluster:", "list cluster:checkout", Problem.UNKNOWN_VALUE, ""),
@@ -373,6 +441,15 @@ def test_a_misunderstanding(text: str, nearest: str, problem: Problem, subject: 
     wrong = understand(text, "/oncall")
     assert isinstance(wrong, Misunderstood)
     assert (wrong.nearest, wrong.problem, wrong.subject) == (f"/oncall {nearest}", problem, subject)
+
+
+@pytest.mark.parametrize(
+    "text", ["oncall", "unresolve 3", "nack 3", "list team:shop", "list owner:me", "ack 3,4", "ack 1²"]
+)
+def test_a_suggestion_keeps_the_meaning_or_is_not_made(text: str) -> None:
+    wrong = understand(text)
+    assert isinstance(wrong, Misunderstood)
+    assert wrong.nearest in ("/incident help", f"/incident ack {NUMBER}")
 
 
 def test_a_wrong_filter_names_the_right_ones() -> None:
@@ -396,7 +473,8 @@ def test_whatever_is_typed_is_answered_with_a_form_that_works(text: str) -> None
     command = understand(text)
     if isinstance(command, Misunderstood):
         assert command.nearest.startswith("/incident ")
-        assert not isinstance(understand(command.nearest.removeprefix("/incident ")), Misunderstood), command
+        form = command.nearest.removeprefix("/incident ").replace(NUMBER, "42")
+        assert not isinstance(understand(form), Misunderstood), command
 
 
 def test_escapes_are_taken_back_once() -> None:

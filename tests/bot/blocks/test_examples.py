@@ -557,12 +557,12 @@ def test_an_answer(message: SlackMessage, look: str) -> None:
     ("typed", "answer"),
     [
         ("reslove 42", "I do not know the command `reslove`.\nDid you mean `/incident resolve 42`?"),
-        ("ack", "Which incident? `ack` needs its number.\nDid you mean `/incident ack 42`?"),
-        ("show it", "`it` is not an incident number such as `42` or an id such as `INC-…`.\n"
-                    "Did you mean `/incident show 42`?"),
+        ("ack", "Which incident? `ack` needs its number.\nDid you mean `/incident ack NUMBER`?"),
+        ("show it", "`it` is not the number of an incident or an id such as `INC-…`.\n"
+                    "Did you mean `/incident show NUMBER`?"),
         ("list sevrity:critical", "There is no filter `sevrity:`. Filters are `status:`, `severity:`, `cluster:`, "
                                   "`namespace:`, `service:`.\nDid you mean `/incident list severity:critical`?"),
-        ("list severity:urgent", "`severity:` cannot be `urgent`. It can be `critical`, `high`, `warning`, `info`.\n"
+        ("list severity:critcal", "`severity:` cannot be `critcal`. It can be `critical`, `high`, `warning`, `info`.\n"
                                  "Did you mean `/incident list severity:critical`?"),
         ("list cluster:", "The filter `cluster:` needs a value.\nDid you mean `/incident list cluster:checkout`?"),
         ("ack 42 now", "I do not understand `now` at the end.\nDid you mean `/incident ack 42`?"),
