@@ -34,7 +34,7 @@ from db.model.heartbeat import SOURCE as OBSERVED
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, observer, source
 from db.model.incident import Event, EventKind, Incident, Instance, Status
 from db.model.lifecycle import released, reopened
-from db.model.meaning import Meaning, believable, meaning_of, repeated, values_text
+from db.model.meaning import Meaning, meaning_of, repeated, values_text
 from db.model.policy import Policy
 
 _LEGACY = "grafana-legacy"
@@ -431,8 +431,7 @@ class _Draft:
     # -- one alert ---------------------------------------------------------------------------------------------
 
     def add(self, keyed: Keyed) -> None:
-        """Take one alert in; the fact log keeps it as it was said."""
-        said, keyed = keyed, replace(keyed, alert=believable(keyed.alert, self._now))
+        """Take one alert in."""
         alert = keyed.alert
         instance = self._instance(alert.fingerprint)
         if keyed.implied and (instance is None or instance.state is not AlertState.FIRING):
@@ -459,7 +458,7 @@ class _Draft:
             incident = incident.heard(self._now)
         self._put(incident)
         if not keyed.implied:
-            self.recorded.append(Recorded(said, incident.incident_id, self.key, meaning))
+            self.recorded.append(Recorded(keyed, incident.incident_id, self.key, meaning))
 
     # -- what the rule can see ---------------------------------------------------------------------------------
 

@@ -140,6 +140,14 @@ class Instance:
     origin: str = ""  # which server says so (`origin_of`); empty when it is not known
 
     @property
+    def began(self) -> datetime:
+        """Since when it fires, by our clock where the start that was said lay in the future when it arrived: the clock
+        of the sender was ahead, or it writes local time as UTC. `starts_at` stays as said: it names the occurrence."""
+        if self.starts_at <= self.heard_at:
+            return self.starts_at
+        return self.heard_at if self.ends_at is None else min(self.heard_at, self.ends_at)
+
+    @property
     def is_held(self) -> bool:
         """Whether the source said "resolved" while it could not see: it counts as firing until sight returns."""
         return self.state is AlertState.FIRING and self.ends_at is not None

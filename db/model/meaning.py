@@ -6,13 +6,13 @@ less than one apart are the same. What an alert means depends on what is known o
   firing,   instance unknown                        a new occurrence
   firing,   same start, still firing                a repeat; of another kind (blind or not) a new occurrence
   firing,   same or earlier start, resolved         late, and ignored; after `refire_after` a new occurrence
-  firing,   earlier start, still firing             late
+  firing,   earlier start, still firing             late; also a start in the future, unless it is the same
   firing,   later start                             a new occurrence
   resolved, ended before the known start            late
   resolved, while its rule is blind                 held: it counts as firing until sight returns
   resolved, otherwise                               the instance resolves
 
-A start or an end in the future counts as not said (`believable`).
+A start that lay in the future when it arrived is compared as its arrival (`Instance.began`).
 "Firing" of a held instance is read as if it were resolved.
 """
 
@@ -28,10 +28,6 @@ from db.model.policy import Policy
 
 _SAME_START = timedelta(milliseconds=1)
 """Alertmanager and Grafana write `startsAt` with nanoseconds in a webhook and with milliseconds in their lists."""
-
-
-_AHEAD = timedelta(minutes=1)
-"""How far the clock of a sender may be ahead of ours without a word."""
 
 
 class Meaning(StrEnum):
@@ -52,20 +48,8 @@ def values_text(alert: Alert) -> str:
     return ", ".join(f"{name}={number:.6g}" for name, number in sorted(alert.values.items()))[:1000]
 
 
-def believable(alert: Alert, now: datetime) -> Alert:
-    """The alert without a start or an end in the future, which then count as its arrival: the clock of its sender is
-    ahead, or it writes local time as UTC. Kept as said, they would make every later message look late."""
-    latest = now + _AHEAD
-    if (alert.starts_at is None or alert.starts_at <= latest) and (alert.ends_at is None or alert.ends_at <= latest):
-        return alert
-    starts_at = alert.starts_at if alert.starts_at is None or alert.starts_at <= latest else None
-    ends_at = alert.ends_at if alert.ends_at is None or alert.ends_at <= latest else None
-    return replace(alert, starts_at=starts_at, ends_at=ends_at)
-
-
 def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:
     """What an alert means, given what is known of its instance (see the table at the top)."""
-    alert = believable(alert, now)
     starts_at = alert.starts_at
     if alert.state is AlertState.RESOLVED:
         if instance is None:
@@ -76,14 +60,15 @@ def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: P
         same_start = starts_at is None or _is_same(starts_at, instance.starts_at)
         if instance.state is AlertState.RESOLVED:
             return Meaning.REPEAT
-        return Meaning.RESOLVED if same_start or ended > instance.starts_at else Meaning.LATE
+        return Meaning.RESOLVED if same_start or ended > instance.began else Meaning.LATE
     if instance is None:
         return Meaning.NEW_OCCURRENCE
     if instance.state is AlertState.FIRING and not instance.is_held:
         if starts_at is None or _is_same(starts_at, instance.starts_at):
             return Meaning.REPEAT if alert.kind is instance.kind else Meaning.NEW_OCCURRENCE
-        return Meaning.NEW_OCCURRENCE if starts_at > instance.starts_at else Meaning.LATE
-    if starts_at is None or _is_later(starts_at, instance.starts_at):
+        return Meaning.NEW_OCCURRENCE if instance.starts_at < starts_at <= now else Meaning.LATE
+    same_start = starts_at is not None and _is_same(starts_at, instance.starts_at)
+    if starts_at is None or (not same_start and _is_later(starts_at, instance.began)):
         return Meaning.NEW_OCCURRENCE
     return Meaning.NEW_OCCURRENCE if now - instance.heard_at >= policy.refire_after else Meaning.LATE
 
@@ -92,7 +77,6 @@ def repeated(instance: Instance, alert: Alert, meaning: Meaning, origin: str, no
     """An instance after a repeat or something late: the same object, unless there are newer values of one that fires, a
     newer end of one that does not, or an origin where none was known."""
     after = instance
-    alert = believable(alert, now)
     if alert.state is AlertState.RESOLVED and alert.starts_at and _is_later(alert.starts_at, instance.starts_at):
         # the end of an occurrence whose beginning is still on its way, and must not fire when it comes
         after = replace(after, starts_at=alert.starts_at, ends_at=alert.ends_at or now, heard_at=now)

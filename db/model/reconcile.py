@@ -195,7 +195,7 @@ def compare(
         if since < instance.heard_at:
             since = now  # it began to fire, or fires again, since it was missed first
         if since < now and now >= _believable(since, seen.get(name), listing, policy.pulling.grace):
-            over.append(Over(believed, max(seen[name].at if name in seen else since, instance.starts_at)))
+            over.append(Over(believed, max(seen[name].at if name in seen else since, instance.began)))
         missing[_occurrence(instance)] = since
     alive = frozenset(one.instance.incident_id for one in ours if one.instance.fingerprint in live)
     return Differences(missed, tuple(over), Memory(_bounded(missing), _bounded(seen), origins), alive)

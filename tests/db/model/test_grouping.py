@@ -57,6 +57,23 @@ TABLE: list[tuple[str, list[Alert], Alert, float, Meaning, bool]] = [
     ("resolved, both in the future", [AHEAD], an_alert(starts=200_000, ends=200_060), 200, Meaning.RESOLVED, False),
     ("resolved, end in the future", [FIRED], an_alert(starts=100, ends=200_000), 200, Meaning.RESOLVED, False),
     (
+        "a late copy of a start in the future",
+        [AHEAD, an_alert(starts=200_000, ends=165)],
+        AHEAD,
+        200,
+        Meaning.LATE,
+        False,
+    ),
+    ("the same start once it is over, still firing", [AHEAD], AHEAD, 300_000, Meaning.REPEAT, True),
+    (
+        "resolved soon after a start just ahead",
+        [an_alert(starts=190)],
+        an_alert(starts=170, ends=185),
+        200,
+        Meaning.RESOLVED,
+        False,
+    ),
+    (
         "the next outage, clock right again",
         [AHEAD, an_alert(starts=200_000, ends=200_060)],
         an_alert(starts=190),
