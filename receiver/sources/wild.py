@@ -16,7 +16,6 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TypeGuard
 
@@ -43,14 +42,33 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _MAX_SHOWN_KEY = 100
 # RFC 3339, and what templates and scripts write instead: slashes, no seconds, no zone (UTC is meant), offsets without a
-# colon, Go's own text with the zone's name and a monotonic reading behind it.
-_TIME = re.compile(
-    r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)"
-    r"(?:(?:\s*T\s*|,?\s+)(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
-    r"\s*(?:(Z|UTC|GMT)|([+-])(\d\d):?(\d\d)?(?:\s+(?:[A-Z]{2,5}|[+-]\d{2,4}))?)?(?:\s+m=[+-][\d.]+)?",
-    re.ASCII | re.IGNORECASE,
+# colon, Go's own text with the zone's name and a monotonic reading behind it, Java's with the place of the zone. The
+# names of months stand in the texts of mails, of `date`, and of browsers.
+_CLOCK = r"(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,18}))?)?"
+_ZONE = (
+    r"\s*(?:(?:GMT|UTC)?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?(?:\s+(?:[A-Z]{2,5}|[+-]\d{2,4}|\([^()]*\)))?"
+    r"|(?P<zone>[A-Z]{1,4}))?(?:\[[\w/+-]+\])?(?:\s+m=[+-][\d.]+)?"
 )
-_DIGITS = re.compile(r"\d{1,20}(?:\.\d{1,9})?", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
+_WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
+_TIMES = tuple(
+    re.compile(form, re.ASCII | re.IGNORECASE)
+    for form in (
+        rf"(?P<year>\d{{4}})[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)(?:(?:\s*T\s*|,?\s+){_CLOCK})?{_ZONE}",
+        r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
+        rf"(?:[.,](?P<fraction>\d{{1,18}}))?{_ZONE}",
+        rf"{_WEEKDAY}(?P<day>\d\d?)[-\s]+{_MONTH}[-\s]+(?P<year>\d{{4}}|\d\d),?\s+{_CLOCK}{_ZONE}",
+        rf"{_WEEKDAY}{_MONTH}\s+(?P<day>\d\d?),?\s+(?P<year>\d{{4}}),?\s+{_CLOCK}{_ZONE}",
+        rf"{_WEEKDAY}{_MONTH}\s+(?P<day>\d\d?),?\s+{_CLOCK}{_ZONE}\s+(?P<year>\d{{4}})",
+    )
+)
+_DIGITS = re.compile(r"\d{1,20}(?:\.\d{1,18})?(?:e\+?\d{1,2})?", re.ASCII | re.IGNORECASE)
+# Hours from UTC of zones that only have a name; CST and IST are not here, because they are of three places each.
+_ZONES = {
+    "": 0, "Z": 0, "UTC": 0, "GMT": 0, "UT": 0, "WET": 0, "CET": 1, "WEST": 1, "CEST": 2, "EET": 2, "EEST": 3,
+    "MSK": 3, "KST": 9, "JST": 9, "EDT": -4, "EST": -5, "CDT": -5, "MDT": -6, "MST": -7, "PDT": -7, "PST": -8,
+}  # fmt: skip
 # Go's zero time is 0001-01-01T00:00:00Z; written in another zone it may fall on the day before or after.
 _ZERO_DAYS = frozenset({"0000-12-31", "0001-01-01", "0001-01-02"})
 
@@ -382,25 +400,31 @@ def _any_moment(text: str) -> datetime | None:
         return None
     if _DIGITS.fullmatch(text):
         return _since_1970(float(text), text)
-    found = _TIME.fullmatch(text)
-    try:
-        moment = _moment_of(found) if found else parsedate_to_datetime(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        moment = moment.astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        raise ValueError(f"expected a time as in RFC 3339, found {quoted(text)}") from None
-    return _within_reach(moment, text)
+    forms = _TIMES if len(text) <= _LONGEST_TIME else ()
+    for found in filter(None, (form.fullmatch(text) for form in forms)):
+        try:
+            moment = _moment_of(found.groupdict(default=""))
+        except (ValueError, KeyError, OverflowError):  # no such day, an unknown zone
+            break
+        return _within_reach(moment, text) if moment else None
+    raise ValueError(f"expected a time as in RFC 3339, found {quoted(text)}")
 
 
-def _moment_of(found: re.Match[str]) -> datetime:
-    """The time that `_TIME` found; what is finer than a microsecond is cut off."""
-    year, month, day, hour, minute, second, fraction, _, sign, hours, minutes = found.groups()
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+def _moment_of(parts: Mapping[str, str]) -> datetime | None:
+    """What one of `_TIMES` found, as UTC; what is finer than a microsecond is cut off, a zero time is None."""
+    name = parts["month"].title()[:3]
+    year, month, day = int(parts["year"]), int(name) if name.isdigit() else _MONTHS.index(name) + 1, int(parts["day"])
+    if f"{year:04}-{month:02}-{day:02}" in _ZERO_DAYS:
+        return None
+    if len(parts["year"]) == 2:  # as POSIX has it
+        year += 2000 if year < 69 else 1900
+    offset = timedelta(hours=int(parts["hours"] or 0), minutes=int(parts["minutes"] or 0))
+    if not parts["sign"]:
+        offset = timedelta(hours=_ZONES[parts["zone"].upper()])
     return datetime(
-        int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
-        int((fraction or "0").ljust(6, "0")[:6]), timezone(-offset if sign == "-" else offset),
-    )  # fmt: skip
+        year, month, day, int(parts["hour"] or 0), int(parts["minute"] or 0), int(parts["second"] or 0),
+        int(parts["fraction"].ljust(6, "0")[:6]), timezone(-offset if parts["sign"] == "-" else offset),
+    ).astimezone(UTC)  # fmt: skip
 
 
 def _since_1970(count: float, text: str) -> datetime | None:
@@ -422,6 +446,7 @@ def _within_reach(moment: datetime, text: str) -> datetime | None:
 _SAID_SINCE = datetime(1970, 1, 3, tzinfo=UTC)
 _MOST_SECONDS = 4_133_980_800.0  # the year 2101
 
+_LONGEST_TIME = 100  # longer texts are no times, and would take long to be told so
 _USUAL_TIME = 40
 _usual_moment = lru_cache(maxsize=1024)(_any_moment)  # what repeats itself says the same time again
 

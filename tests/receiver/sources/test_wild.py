@@ -304,6 +304,18 @@ def test_a_missing_time_is_none() -> None:
         ("2026-11-20", datetime(2026, 11, 20, tzinfo=UTC)),
         (" 2026-11-20T08:41:10Z\n", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
         ("Fri, 20 Nov 2026 08:41:10 GMT", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("Fri, 20 Nov 2026 17:41:10 KST", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("Friday, 20-Nov-26 08:41:10 UTC", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("Fri Nov 20 08:41:10 UTC 2026", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("Fri Nov 20 2026 17:41:10 GMT+0900 (Korean Standard Time)", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("2026-11-20 17:41:10 KST", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("2026-11-20T17:41:10+09:00[Asia/Seoul]", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("20261120T084110Z", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
+        ("2026-11-20T08:41:10.1234567891234Z", datetime(2026, 11, 20, 8, 41, 10, 123_456, tzinfo=UTC)),
+        ("Mon, 01 Jan 0001 00:00:00 UTC", None),
+        ("Monday, 01-Jan-01 00:00:00 UTC", None),
+        ("Thursday, 01-Jan-70 00:00:00 UTC", None),
+        ("1.79516407e+09", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
         (1795164070, datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
         ("1795164070", datetime(2026, 11, 20, 8, 41, 10, tzinfo=UTC)),
         (1795164070.5, datetime(2026, 11, 20, 8, 41, 10, 500_000, tzinfo=UTC)),
@@ -311,7 +323,7 @@ def test_a_missing_time_is_none() -> None:
         ("1795164070500000000", datetime(2026, 11, 20, 8, 41, 10, 500_000, tzinfo=UTC)),
     ],
 )
-def test_a_time_in_another_usual_form_is_read(said: object, moment: datetime) -> None:
+def test_a_time_in_another_usual_form_is_read(said: object, moment: datetime | None) -> None:
     assert wild(said).time() == moment
     assert wild(said).time_problem() is None
 
@@ -321,6 +333,9 @@ def test_a_time_in_another_usual_form_is_read(said: object, moment: datetime) ->
     [
         "yesterday",
         "2026-W47-5T08:41:10Z",
+        "Nov 20, 2026 08:41:10 PM",
+        "2026-11-20 08:41:10 CST",  # of three places
+        "2026-11-20 08:41:10" + " " * 100_000 + "x",
         "2026-02-29T00:00:00Z",
         "2026-13-01T00:00:00Z",
         "2026-11-20T24:00:00Z",
