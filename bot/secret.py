@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from db.env import file_mark, read_secret
+from db.env import Files, Marks, SecretError, read_secret
 
 _log = logging.getLogger(__name__)
 
@@ -22,17 +22,16 @@ class Secret:
         self._text = given
         self._path = path
         self._prefix = prefix
-        self._seen: object = None
+        self._files = Files((path,) if path else ())
         self._exchanged = 0
         self._lock = threading.Lock()
 
     def __call__(self) -> str:
         """The text as it is now."""
-        if self._path and (mark := file_mark(self._path)) != self._seen:
+        if self._path and self._files.news() is not None:
             with self._lock:
-                if mark != self._seen:
-                    self._seen = mark  # also when it cannot be read: the next look is worth it when it changes again
-                    self._read()
+                if (marks := self._files.news()) is not None:
+                    self._read(marks)
         return self._text
 
     def exchanged(self) -> int:
@@ -40,19 +39,19 @@ class Secret:
         self()
         return self._exchanged
 
-    def _read(self) -> None:
+    def _read(self, marks: Marks) -> None:
+        text, said = "", "not a valid one"
         try:
             text = read_secret(self._path)
+        except SecretError as error:
+            said = str(error)
         except OSError as error:
-            _log.error(
-                "secret not read again, the earlier one stays",
-                extra={"secret": self._name, "error": type(error).__name__},
-            )
-            return
+            said = type(error).__name__
+        if not self._files.take(marks):
+            return  # written while it was read: the next look is worth it
         if not text.strip() or not text.startswith(self._prefix):
-            _log.error(
-                "secret not read again, the earlier one stays", extra={"secret": self._name, "error": "not a valid one"}
-            )
+            # It counts as taken: the next look is worth it when the file changes again.
+            _log.error("secret not read again, the earlier one stays", extra={"secret": self._name, "error": said})
         elif text != self._text:
             self._text = text
             self._exchanged += 1

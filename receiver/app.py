@@ -68,6 +68,7 @@ class Settings:
     database: DatabaseSettings
     receiver: ReceiverSettings
     bot: BotSettings
+    warnings: tuple[str, ...] = ()  # what should be another way, and prevents nothing
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> Settings:
@@ -79,7 +80,7 @@ class Settings:
         env.finish()
         assert receiver is not None  # noqa: S101 - it left a problem otherwise
         assert bot is not None  # noqa: S101 - the same
-        return cls(database=database, receiver=receiver, bot=bot)
+        return cls(database=database, receiver=receiver, bot=bot, warnings=tuple(env.warnings))
 
 
 def utc_now() -> datetime:
@@ -188,6 +189,8 @@ def create_app(
             collector.start()
             await anyio.to_thread.run_sync(bot.start)
             _log.info("observer started", extra={"version": _version()})
+            for warning in settings.warnings:
+                _log.warning("a setting should be another one", extra={"warning": warning})
             try:
                 yield
             finally:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from db.env import file_mark, read_secret
+from db.env import Files, Marks, SecretError, has_controls, read_secret
 from receiver.auth import AnyOf, Decision, WebhookAuth
 
 _log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ def parse_list(text: str, *, lines: bool) -> tuple[tuple[str, str], ...]:
             )
         if not secret:
             raise CredentialError(f"{what} {number} ({name}) has no secret")
+        if has_controls(secret):
+            raise CredentialError(f"{what} {number} ({name}) has control characters in it")
         pairs.append((name, secret))
     if not pairs:
         raise CredentialError("it names no credential")
@@ -53,20 +55,23 @@ def parse_list(text: str, *, lines: bool) -> tuple[tuple[str, str], ...]:
 class Watched:
     """Credentials in files, read again as soon as a file changes; what cannot be read leaves the last good ones.
 
-    `build` makes the credentials from the texts of the files, by path. Looking costs one `stat` per file and request.
+    `build` makes the credentials from the texts of the files, by path; those in `lists` hold several, one per line.
+    Looking costs one `stat` per file and request.
     """
 
     paths: tuple[str, ...]
     build: Callable[[Mapping[str, str]], WebhookAuth] = field(repr=False)
-    _seen: tuple[object, ...] = field(default=(), init=False, repr=False)
+    lists: tuple[str, ...] = ()
+    _files: Files = field(init=False, repr=False)
     _auth: WebhookAuth = field(init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Read them for the first time. Raises `OSError`, `ValueError` and `CredentialError`."""
-        seen = self._looks()
+        self._files = Files(self.paths)
+        marks = self._files.marks()
         self._auth = self._read()
-        self._seen = seen
+        self._files = Files(self.paths, marks)
 
     @property
     def signed(self) -> bool:
@@ -83,28 +88,28 @@ class Watched:
         return self._current().check(headers, body, now)
 
     def _current(self) -> WebhookAuth:
-        looks = self._looks()
-        if looks != self._seen:
+        if self._files.news() is not None:
             with self._lock:
-                if looks != self._seen:
-                    self._take_over(looks)
+                if (marks := self._files.news()) is not None:
+                    self._take_over(marks)
         return self._auth
 
-    def _take_over(self, looks: tuple[object, ...]) -> None:
-        self._seen = looks  # also when it cannot be read: the next look is worth it when the file changes again
+    def _take_over(self, marks: Marks) -> None:
+        found: WebhookAuth | None = None
+        said = ""
         try:
-            self._auth = self._read()
+            found = self._read()
         except (OSError, ValueError, CredentialError) as error:
             # Never the message of a ValueError's cause: nothing of the contents reaches the log.
-            said = str(error) if isinstance(error, CredentialError) else type(error).__name__
-            _log.error("credentials not read again, the earlier ones stay", extra={"error": said})
-        else:
-            names = sorted({name for name, _ in self._auth.members}) if isinstance(self._auth, AnyOf) else []
-            _log.info("credentials read again", extra={"names": names})
+            said = str(error) if isinstance(error, CredentialError | SecretError) else type(error).__name__
+        if not self._files.take(marks):
+            return  # written while it was read: the next look is worth it
+        if found is None:  # it counts as taken: the next look is worth it when the file changes again
+            _log.error("credentials not read again, the earlier ones stay", extra={"files": self.paths, "error": said})
+            return
+        self._auth = found
+        names = sorted({name for name, _ in found.members}) if isinstance(found, AnyOf) else []
+        _log.info("credentials read again", extra={"files": self.paths, "names": names})
 
     def _read(self) -> WebhookAuth:
-        return self.build({path: read_secret(path) for path in self.paths})
-
-    def _looks(self) -> tuple[object, ...]:
-        """What tells that a file is another one."""
-        return tuple(file_mark(path) for path in self.paths)
+        return self.build({path: read_secret(path, lines=path in self.lists) for path in self.paths})

@@ -7,9 +7,8 @@ import tomllib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from db.env import Env
+from db.env import SHORT_SECRET, Env, SecretError, read_toml
 from db.model.policy import Policy
 from db.model.sections import PolicyError
 from receiver.auth import DEFAULT_CREDENTIAL, SIGNATURE_HEADER, AnyOf, Basic, Bearer, Hmac, WebhookAuth
@@ -73,7 +72,7 @@ class ReceiverSettings:
 
 def _bearer(env: Env) -> WebhookAuth | None:
     one = _Texts.of(env, "WEBHOOK_TOKEN", env.secret("WEBHOOK_TOKEN"))
-    several = _Texts.of(env, "WEBHOOK_TOKENS", env.secret("WEBHOOK_TOKENS"))
+    several = _Texts.of(env, "WEBHOOK_TOKENS", env.secret("WEBHOOK_TOKENS", lines=True))
     if _absent(one, several):
         why = "the bearer token that Grafana and Alertmanager send (WEBHOOK_AUTH=bearer)"
         _missing(env, "WEBHOOK_TOKEN", why)
@@ -84,7 +83,7 @@ def _bearer(env: Env) -> WebhookAuth | None:
 def _basic(env: Env) -> WebhookAuth | None:
     user = env.text("WEBHOOK_BASIC_USER")
     one = _Texts.of(env, "WEBHOOK_BASIC_PASSWORD", env.secret("WEBHOOK_BASIC_PASSWORD"))
-    several = _Texts.of(env, "WEBHOOK_BASIC_USERS", env.secret("WEBHOOK_BASIC_USERS"))
+    several = _Texts.of(env, "WEBHOOK_BASIC_USERS", env.secret("WEBHOOK_BASIC_USERS", lines=True))
     if not several.is_set or user or one.is_set:
         if not user:
             _missing(env, "WEBHOOK_BASIC_USER", "the user of basic auth (WEBHOOK_AUTH=basic)")
@@ -102,7 +101,7 @@ def _hmac(env: Env) -> WebhookAuth | None:
     header = env.text("WEBHOOK_HMAC_HEADER", SIGNATURE_HEADER)
     stamp = env.text("WEBHOOK_HMAC_TIMESTAMP_HEADER") or None
     one = _Texts.of(env, "WEBHOOK_HMAC_SECRET", env.secret("WEBHOOK_HMAC_SECRET"))
-    several = _Texts.of(env, "WEBHOOK_HMAC_SECRETS", env.secret("WEBHOOK_HMAC_SECRETS"))
+    several = _Texts.of(env, "WEBHOOK_HMAC_SECRETS", env.secret("WEBHOOK_HMAC_SECRETS", lines=True))
     if _absent(one, several):
         _missing(env, "WEBHOOK_HMAC_SECRET", "the secret of Grafana's signatures (WEBHOOK_AUTH=hmac)")
         return None
@@ -166,15 +165,32 @@ def _credentials(
     paths = tuple(texts.path for texts in (one, several) if texts.path)
     said = " and ".join(f"{t.variable}_FILE" if t.path else t.variable for t in (one, several) if t.is_set)
     try:
-        return Watched(paths, build) if paths else build({})
+        auth = Watched(paths, build, lists=(several.path,)) if paths else build({})
+        _warn_of_short_ones(env, one, several)
+        return auth
     except CredentialError as error:
         env.problems.append(f"{said}: {error}.")
+    except SecretError:
+        pass  # `env.secret` has said so
     except ValueError as error:
         # the encoder's error would show the text itself
         env.problems.append(f"{said}: {'not a text' if isinstance(error, UnicodeError) else error}.")
     except OSError:
-        pass  # `env.secret` has said so
+        pass  # the same
     return None
+
+
+def _warn_of_short_ones(env: Env, one: _Texts, several: _Texts) -> None:
+    secrets = [(one.variable, one.text)] if one.text else []
+    if several.text:
+        secrets += [
+            (f"{several.variable} ({name})", text) for name, text in parse_list(several.text, lines=bool(several.path))
+        ]
+    env.warnings += [
+        f"{name} has fewer than {SHORT_SECRET} characters, which can be guessed."
+        for name, text in secrets
+        if len(text) < SHORT_SECRET
+    ]
 
 
 def _sources(env: Env) -> tuple[SourceSettings, ...]:
@@ -234,8 +250,7 @@ def _policy(env: Env) -> Policy | None:
     if not path:
         return Policy()
     try:
-        with Path(path).open("rb") as file:
-            return Policy.parse(tomllib.load(file))
+        return Policy.parse(read_toml(path))
     except OSError as error:
         env.problems.append(f"OBSERVER_CONFIG names {path}, which cannot be read: {error.strerror}.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
 from db.database import Database
-from db.env import Env, SettingsError
+from db.env import Env, SettingsError, read_toml
 from db.migrate import schema_state
 from db.model.policy import Policy
 from db.model.sections import PolicyError
@@ -99,8 +98,7 @@ def _checked(settings: DatabaseSettings) -> Iterator[Database]:
 
 def _read_policy(path: str) -> Policy:
     try:
-        with Path(path).open("rb") as file:
-            return Policy.parse(tomllib.load(file))
+        return Policy.parse(read_toml(path))
     except OSError as error:
         raise CommandError(f"The policy file {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from db import env as env_files
+from db.env import SettingsError
+
 SANDBOX_TOKEN = "xoxb-sandbox"  # noqa: S105 -- opens nothing but the sandbox
 WEBHOOK_TOKEN = "sandbox-webhook-token"  # noqa: S105 -- for the sandbox run on loopback only, and printed
 
@@ -110,24 +113,11 @@ class Laptop:
 
 
 def read_env_file(file: Path) -> dict[str, str]:
-    """The settings in a `.env` file: lines of KEY=VALUE, comments, quotes around a value; empty when there is none."""
-    if not file.is_file():
-        return {}
-    settings = {}
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
-        text = line.strip().removeprefix("export ").strip()
-        if not text or text.startswith("#"):
-            continue
-        name, separator, value = text.partition("=")
-        if not separator or not name.strip().isidentifier():
-            raise LaptopError(f"{file.name}, line {number}: expected KEY=VALUE.")
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        else:
-            value = value.partition(" #")[0].rstrip()
-        settings[name.strip()] = value
-    return settings
+    """The settings in a `.env` file; empty when there is none. Raises `LaptopError`."""
+    try:
+        return env_files.read_env_file(file)
+    except SettingsError as error:
+        raise LaptopError(" ".join(error.problems)) from None
 
 
 def own_secrets(run_dir: Path) -> dict[str, str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
-from db.env import SettingsError
+from db.env import SETTLE_SECONDS, SettingsError
 from receiver.app import Settings
 from receiver.auth import Allowed, AnyOf, Basic, Bearer, Denial, Denied, Hmac, WebhookAuth
 from receiver.credentials import CredentialError, Watched, parse_list
@@ -201,3 +203,111 @@ def test_a_token_is_exchanged_in_the_running_program_without_losing_a_request(
         assert [send("first"), send("second"), send("other")] == [401, 200, 200]
     kept = rows(db_url, "SELECT credential, COUNT(*) AS n FROM deliveries GROUP BY credential ORDER BY credential")
     assert kept == [{"credential": "grafana-eu", "n": 4}, {"credential": "grafana-us", "n": 3}]
+
+
+def test_a_file_that_is_rewritten_in_place_refuses_nobody_who_never_left_it(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("a = first-1\nb = stays\n", encoding="utf-8")
+    ended = threading.Event()
+
+    def rewrite() -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            with file.open("w", encoding="utf-8") as out:
+                out.write(f"a = first-{number}\n")
+                out.flush()
+                time.sleep(0.002)
+                out.write("b = stays\n")
+            time.sleep(0.002)
+
+    with Observer(db_url, slack, {"WEBHOOK_TOKEN": "", "WEBHOOK_TOKENS_FILE": str(file)}) as observer:
+        url = f"{observer.url}/webhook/grafana"
+        writer = threading.Thread(target=rewrite)
+        writer.start()
+        try:
+            found = [
+                httpx.post(url, content=grafana(alert()), headers=with_token("stays")).status_code for _ in range(60)
+            ]
+        finally:
+            ended.set()
+            writer.join()
+        assert found == [200] * 60
+        file.write_text("a = last\n", encoding="utf-8")
+        time.sleep(SETTLE_SECONDS + 0.02)
+        for token, status in (("last", 200), ("stays", 401)):
+            assert httpx.post(url, content=grafana(alert()), headers=with_token(token)).status_code == status
+
+
+def test_a_new_secret_of_the_same_length_and_time_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("eu = old\n", encoding="utf-8")
+    auth = auth_of({"WEBHOOK_TOKENS_FILE": str(file)})
+    before = file.stat()
+    time.sleep(0.02)
+    file.write_text("eu = new\n", encoding="utf-8")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    time.sleep(SETTLE_SECONDS + 0.02)
+    assert auth.check(with_token("new"), b"", NOW) == Allowed("eu")
+    assert auth.check(with_token("old"), b"", NOW) == Denied(Denial.WRONG)
+
+
+# How files are saved
+
+
+@pytest.mark.parametrize("variable", ["WEBHOOK_TOKEN_FILE", "WEBHOOK_TOKENS_FILE"])
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path, variable: str) -> None:
+    file = tmp_path / "secret"
+    name = "" if variable == "WEBHOOK_TOKEN_FILE" else "eu = "
+    file.write_bytes(b"\xef\xbb\xbf" + f"{name}lab-token-of-some-length\r\n".encode())
+    assert isinstance(auth_of({variable: str(file)}).check(with_token("lab-token-of-some-length"), b"", NOW), Allowed)
+
+
+@pytest.mark.parametrize("variable", ["WEBHOOK_TOKEN_FILE", "DB_PASSWORD_FILE", "SLACK_SIGNING_SECRET_FILE"])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("hidden-secret-1".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        ("hidden-secret-1".encode("utf-16-le"), "has zero bytes in it"),
+        (b"hidden-secret-1\nhidden-secret-2\n", "has several lines"),
+        (b"hidden\x1b-secret-1\n", "has control characters in it"),
+        ("hidden\u0085secret".encode(), "has control characters in it"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_named_once_at_start(
+    tmp_path: Path, variable: str, content: bytes, expected: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    given = {variable.removesuffix("_FILE"): "", "WEBHOOK_TOKEN": "", variable: str(file)}
+    others = {} if variable.startswith("WEBHOOK") else {"WEBHOOK_TOKEN": "a-token-of-some-length"}
+    found = problems({**given, **others})
+    assert [problem for problem in found if expected in problem] == [problem for problem in found if "names" in problem]
+    assert sum(problem.startswith(f"{variable} names a file that ") for problem in found) == 1
+
+
+def test_a_list_of_secrets_may_have_lines_and_no_other_control_characters(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_bytes(b"eu\t= one-of-some-length\r\nus = hidden\x07\n")
+    assert problems({"WEBHOOK_TOKENS_FILE": str(file)}) == [
+        "WEBHOOK_TOKENS_FILE names a file that has control characters in it."
+    ]
+    file.write_bytes("eu = one\n".encode("utf-16"))
+    assert problems({"WEBHOOK_TOKENS_FILE": str(file)}) == [
+        "WEBHOOK_TOKENS_FILE names a file that is UTF-16; save it as UTF-8."
+    ]
+
+
+def test_short_secrets_are_warned_of_by_name() -> None:
+    settings = Settings.from_env({**GOOD, "WEBHOOK_TOKENS": f"eu=hidden-short,us={'x' * 16}"})
+    assert settings.warnings == ("WEBHOOK_TOKENS (eu) has fewer than 16 characters, which can be guessed.",)
+    assert Settings.from_env({**GOOD, "WEBHOOK_TOKEN": "x" * 16}).warnings == ()
+
+
+def test_a_policy_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_bytes(b"\xef\xbb\xbf[labels]\r\nphase = ['environment']\r\n")
+    settings = Settings.from_env({**GOOD, "WEBHOOK_TOKEN": "x" * 16, "OBSERVER_CONFIG": str(file)})
+    assert settings.receiver.policy.phase_labels == ("environment",)

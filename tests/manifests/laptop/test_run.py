@@ -251,6 +251,19 @@ def test_an_env_file_is_read_as_people_write_it(tmp_path: Path) -> None:
         read_env_file(file)
 
 
+def test_an_env_file_may_be_saved_by_any_editor(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(
+        b'\xef\xbb\xbfA=1\r\nB="two # words" # a remark\r\nC=\'x\' \t# it\'s mine\r\nD="a" # say "hi"\r\n'
+        b'E= # nothing\r\nF=g\t# h\r\nG="a"b"\r\nH="#"\r\n'
+    )
+    expected = {"A": "1", "B": "two # words", "C": "x", "D": "a", "E": "", "F": "g", "G": 'a"b', "H": "#"}
+    assert read_env_file(file) == expected
+    file.write_bytes("A=1\n".encode("utf-16"))
+    with pytest.raises(LaptopError, match="save it as UTF-8"):
+        read_env_file(file)
+
+
 def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     first = own_secrets(tmp_path)
 
