@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from db.commands import cli
 from receiver.sources.stored import read_stored
@@ -15,7 +16,7 @@ from receiver.sources.stored import read_stored
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit status."""
-    return cli.run(arguments, env=os.environ, clock=lambda: datetime.now(UTC), read=read_stored)
+    return cli.run(arguments, env=os.environ, clock=lambda: datetime.now(UTC), read=read_stored, env_file=Path(".env"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from db.printable import printable
+
 MOST_SECRET_BYTES = 64 * 1024
 """A file with a secret is small; a path that leads somewhere else should not fill the memory."""
 
@@ -29,7 +31,9 @@ class SettingsError(Exception):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("Observer cannot start:\n" + "\n".join(f"  - {problem}" for problem in self.problems))
+        super().__init__(
+            "Observer cannot start:\n" + "\n".join(f"  - {printable(problem)}" for problem in self.problems)
+        )
 
 
 @dataclass(slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 import uvicorn
@@ -20,8 +22,15 @@ _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit status, 2 when the settings are wrong."""
+    argparse.ArgumentParser(
+        prog="observer",
+        description="Turn alerts of Grafana and Alertmanager into incidents that people handle in Slack. Runs until "
+        "SIGTERM or Ctrl-C. All settings are environment variables (DB_HOST, SLACK_BOT_TOKEN, WEBHOOK_TOKEN, ...); "
+        "those that are missing or wrong are named at the start, and .env.example lists them all.",
+        epilog="The record is looked after by `python -m db`: migrate, status, check, tidy, replay, verify-audit.",
+    ).parse_args(arguments)
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as error:

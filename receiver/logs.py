@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 
 import orjson
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+from db.printable import printable, printable_json
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What ends a line, commands a terminal, or is no text at all."""
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,7 +29,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         try:
-            return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+            return printable_json(orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
         except TypeError:  # a lone surrogate, or a number of more than 64 bits: an odd value must not cost the line
             return json.dumps(line, default=str, skipkeys=True)
 
@@ -43,7 +41,9 @@ class TextFormatter(logging.Formatter):
         """The line of a record; line breaks inside values are escaped."""
         extra = " ".join(f"{name}={_plain(value)}" for name, value in _extra(record).items())
         text = f"{_time(record)[11:19]} {record.levelname} {record.name} {_plain(record.getMessage())} {extra}".rstrip()
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        if not record.exc_info:
+            return text
+        return "\n".join([text, *map(printable, self.formatException(record.exc_info).split("\n"))])
 
 
 def configure(log_format: str) -> None:
@@ -73,5 +73,4 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _plain(value: object) -> str:
-    text = str(value).replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return printable(str(value).replace("\\", "\\\\"))

@@ -54,14 +54,23 @@ def test_a_json_line_has_time_level_logger_event_and_what_the_call_gave() -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["two\nlines", "\r\n", "a\u2028b\u2029c\x85d", "tab\tnul\x00esc\x1b[2J\x9b2J", '"quoted" \\ 결제']
+    "text",
+    [
+        "two\nlines",
+        "\r\n",
+        "a\u2028b\u2029c\x85d",
+        "tab\tnul\x00esc\x1b[2J\x9b2J",
+        "\u202eturned\x7f",
+        '"quoted" \\ 결제',
+    ],
 )
 def test_a_value_of_any_characters_stays_in_one_line(text: str) -> None:
     found = line(record(text, value=text))
     assert (found["event"], found["value"]) == (text, text)
     assert len(TextFormatter().format(record(text, value=text)).splitlines()) == 1
-    for part in ("\x1b", "\x9b", "\x00"):
+    for part in ("\x1b", "\x9b", "\x00", "\x7f", "\u202e", "\u2028"):
         assert part not in TextFormatter().format(record("event", value=text))
+        assert part not in JsonFormatter().format(record(text, value=text))
 
 
 @pytest.mark.parametrize("value", ["lone \ud800 surrogate", 2**80, float("nan"), {1: 2}, {"a", "b"}, b"\xff", object()])

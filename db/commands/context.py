@@ -17,6 +17,7 @@ from db.env import Env, SettingsError, read_toml
 from db.migrate import schema_state
 from db.model.policy import Policy
 from db.model.sections import PolicyError
+from db.printable import printable, printable_json
 from db.replay.reading import ReadStored
 from db.settings import DatabaseSettings
 
@@ -60,16 +61,16 @@ class Context:
         return replace(policy, default_channel=self.env.get("SLACK_CHANNEL", "").strip())
 
     def say(self, text: str = "") -> None:
-        """A line of the result."""
-        print(text, file=self.out)
+        """A line of the result; it stays one, and commands no terminal, whatever the record has in it."""
+        print(printable(text), file=self.out)
 
     def say_json(self, value: Any) -> None:
         """The result as JSON."""
-        self.say(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+        print(printable_json(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()), file=self.out)
 
     def progress(self, text: str) -> None:
         """A line about work under way, apart from the result."""
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def _raise_with(prefix: str, env: Env) -> None:

@@ -104,7 +104,11 @@ def _say_dry(context: Context, trial: Trial, examples: int) -> None:
     if trial.idle_actions:
         context.say(f"  {trial.idle_actions:,} actions would change nothing")
     if trial.unreadable:
-        context.say(f"  {trial.unreadable:,} deliveries cannot be read")
+        context.say(f"  {trial.unreadable:,} deliveries cannot be read, and count for nothing here:")
+        for delivery, why in trial.unread[:examples]:
+            context.say(f"      delivery {delivery}: {why}")
+        if trial.unreadable > examples:
+            context.say(f"      ... and {trial.unreadable - examples:,} more (--examples)")
     if trial.lost:
         lost = trial.as_json(0)["lost"]
         context.say(f"  {lost['count']:,} bodies are gone: deliveries {lost['deliveries']}")
@@ -122,7 +126,8 @@ def _say_dry(context: Context, trial: Trial, examples: int) -> None:
         if groups:
             recorded = sum(len(group.recorded) for group in groups)
             instead = sum(len(group.instead) for group in groups)
-            context.say(f"\n{recorded:,} incidents {title}, {instead:,} would be there instead:")
+            context.say()
+            context.say(f"{recorded:,} incidents {title}, {instead:,} would be there instead:")
             for group in groups[:examples]:
                 context.say(f"  {_ids(group.recorded)} -> {_ids(group.instead)}")
                 context.say(f"      {group.why}")

@@ -30,7 +30,8 @@ def _run(given: argparse.Namespace, context: Context) -> int:
     if given.json:
         context.say_json(_content(report))
     else:
-        context.say(_text(report))
+        for line in _lines(report):
+            context.say(line)
     return 0 if report.is_good else 1
 
 
@@ -38,7 +39,7 @@ def _content(report: Report) -> dict[str, object]:
     return {"good": report.is_good, **asdict(report)}
 
 
-def _text(report: Report) -> str:
+def _lines(report: Report) -> list[str]:
     lines = [
         f"{report.incidents} incidents, {report.events} events, {report.checkpoints} checkpoints",
         f"{report.before_chain} events are from before there were chains; retention removed {report.removed}",
@@ -56,4 +57,4 @@ def _text(report: Report) -> str:
     if report.fault_count > len(report.faults):
         lines.append(f"... and {report.fault_count - len(report.faults)} more")
     lines.append("The audit trail is whole." if report.is_good else "The audit trail is NOT whole.")
-    return "\n".join(lines)
+    return lines

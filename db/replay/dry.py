@@ -26,15 +26,25 @@ class Trial:
     alerts: int = 0
     actions: int = 0
     idle_actions: int = 0  # that would change nothing
-    unreadable: int = 0
+    unread: list[tuple[int, str]] = field(default_factory=list)  # deliveries that cannot be read, and why
     lost: list[int] = field(default_factory=list)  # deliveries whose bytes are gone
     regrouping: Regrouping = field(default_factory=Regrouping)
+
+    @property
+    def unreadable(self) -> int:
+        """How many cannot be read."""
+        return len(self.unread)
 
     def as_json(self, examples: int) -> dict[str, Any]:
         """All of it, with so many examples of each sort."""
         names = ("deliveries", "alerts", "actions", "idle_actions", "unreadable")
         lost = {"count": len(self.lost), "deliveries": spans(self.lost)}
-        return {**{name: getattr(self, name) for name in names}, "lost": lost, **self.regrouping.as_json(examples)}
+        return {
+            **{name: getattr(self, name) for name in names},
+            "unread": [{"delivery": delivery, "why": why} for delivery, why in self.unread[:examples]],
+            "lost": lost,
+            **self.regrouping.as_json(examples),
+        }
 
 
 class DryRun:
@@ -86,10 +96,10 @@ class DryRun:
     def _tell(self, again: Again, recorded: dict[str, deque[IncidentId]]) -> None:
         self._found.deliveries += 1
         if again.reading is None:
-            if again.delivery is None:
+            if again.problem is None:
                 self._found.lost.append(again.mark.delivery_id)
             else:
-                self._found.unreadable += 1
+                self._found.unread.append((again.mark.delivery_id, str(again.problem)))
             return
         decided = self._record.deliver(again.reading, again.mark.received_at)
         self._found.alerts += len(again.reading.alerts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from db.database import Database, Transaction
+from tests import bodies
 from tests.db.builders import an_alert, ask, count, deliver, sql
 from tests.db.history import hang_cards
+from tests.db.replay.test_into import webhook
 from tests.servers.database import CHECKOUT, DbUrl
 
 DAY = 86_400
@@ -62,6 +66,64 @@ def test_help_names_every_command(db_url: DbUrl) -> None:
     for command in ("migrate", "status", "check", "tidy", "replay"):
         assert f"\n    {command} " in shown
         assert run(db_url, command, "--help")[0] == 0
+
+
+def test_settings_are_read_from_the_env_file_of_the_folder(db_url: DbUrl, tmp_path: Path) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+    def status(**more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "db", "status"], cwd=tmp_path, env={**kept, "PYTHONPATH": str(CHECKOUT), **more},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    lines = [f'{name}="{value}" # ours' for name, value in db_url.env().items()]
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    done = status()
+    assert done.returncode == 0, done.stderr
+    assert "one of this program" in done.stdout
+    assert status(DB_PASSWORD="another").returncode == 1, "the environment wins"
+    (tmp_path / ".env").write_text("DB_HOST\n", "utf-8")
+    wrong = status()
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+    assert ".env, line 1: expected KEY=VALUE." in wrong.stderr
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_the_program_says_what_it_is(option: str) -> None:
+    def observer(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "receiver", *arguments], cwd=CHECKOUT, env={"PATH": os.environ["PATH"]},
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    done = observer(option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: observer" in done.stdout
+    assert ".env.example" in done.stdout
+    assert observer("--nothing").returncode == 2
+
+
+HOSTILE = "p\x1b]0;PWNED\x07\x1b[31m\x9b31m\r\nFAKE LINE\u202e\u2066\x7f\u2028end"
+
+
+def test_nothing_in_the_record_commands_the_terminal(database: Database, db_url: DbUrl, tmp_path: Path) -> None:
+    for phase in (HOSTILE, "other"):
+        webhook(database, len(phase), bodies.alert(labels={"phase": phase}))
+    other = tmp_path / "other.toml"
+    other.write_text('[labels]\nphase = ["environment"]\n', "utf-8")
+    for more in ((), ("--json",)):
+        code, shown, said = run(db_url, "replay", "--dry-run", "--policy", str(other), *more)
+        assert code == 0
+        assert "\\u001b]0;PWNED" in shown.replace("\\\\", "\\")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", shown + said)
+        assert not any(line.startswith("FAKE") for line in shown.splitlines())
+    assert HOSTILE in json.loads(shown)["merged"]["examples"][0]["why"]
+    for arguments in (("verify-audit", "--anchor", HOSTILE), ("tidy", "--policy", str(tmp_path / "\x1b\u202e\nno"))):
+        code, shown, said = run(db_url, *arguments)
+        assert code == 1
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", shown + said)
+        assert not any(line.startswith(("FAKE", "no")) for line in (shown + said).splitlines())
 
 
 def test_tidy_without_ages_removes_nothing(database: Database, db_url: DbUrl) -> None:

@@ -131,6 +131,27 @@ def test_what_cannot_be_read_again_is_named(database: Database) -> None:
     assert trial.regrouping.is_same
 
 
+def test_a_person_is_told_which_deliveries_cannot_be_read_and_why(
+    database: Database, db_url: DbUrl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        webhook(database, number, bodies.alert(rule=f"rule_{number}"))
+    damage = "UPDATE deliveries SET body = '{\"alerts\": 7}', body_encoding = 'identity' WHERE delivery_id <> 2"
+    database.transact(lambda tx: tx.execute(sql(damage)))
+    arguments = ["replay", "--dry-run", "--examples", "1"]
+    assert cli.run(arguments, env=db_url.env(), clock=lambda: at(9), read=read_stored) == 0
+    shown = capsys.readouterr().out
+    assert "2 deliveries cannot be read" in shown
+    assert "delivery 1: " in shown
+    assert "alerts" in shown[shown.index("delivery 1: ") :].splitlines()[0]
+    assert "... and 1 more (--examples)" in shown
+    assert cli.run([*arguments, "--json"], env=db_url.env(), clock=lambda: at(9), read=read_stored) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["unreadable"] == 2
+    assert [one["delivery"] for one in result["unread"]] == [1]
+    assert result["unread"][0]["why"]
+
+
 def test_alerts_that_retention_removed_make_nothing_new(database: Database) -> None:
     webhook(database, 0, bodies.alert())
     webhook(database, 1, bodies.alert(rule="other"))
