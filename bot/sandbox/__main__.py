@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -12,16 +13,22 @@ from bot.sandbox.app import create_sandbox
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.settings import SandboxSettings, WrongSettings
 
+SIGNING_SECRET = "SANDBOX_SIGNING_SECRET"  # noqa: S105
+"""The variable with the secret of its signatures: everybody on the machine may read the arguments of a process."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stopped."""
-    parser = argparse.ArgumentParser(prog="python -m bot.sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bot.sandbox",
+        description=__doc__,
+        epilog=f"Requests are signed with the secret in {SIGNING_SECRET} (default: {defaults.DEFAULT_SIGNING_SECRET}).",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=defaults.DEFAULT_PORT, help="(%(default)s)")
     parser.add_argument(
         "--app-url", default=defaults.DEFAULT_APP_URL, help="where clicks, commands and events go (%(default)s)"
     )
-    parser.add_argument("--signing-secret", default=defaults.DEFAULT_SIGNING_SECRET, help="(%(default)s)")
     parser.add_argument("--token", default=defaults.DEFAULT_TOKEN, help="the only token that works (%(default)s)")
     parser.add_argument("--channel", action="append", default=[], help="one more channel; may be given often")
     parser.add_argument("--command", action="append", default=[], help="one more slash command; may be given often")
@@ -33,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = SandboxSettings(
             app_url=given.app_url,
-            signing_secret=given.signing_secret,
+            signing_secret=os.environ.get(SIGNING_SECRET) or defaults.DEFAULT_SIGNING_SECRET,
             token=given.token,
             host=given.host,
             port=given.port,

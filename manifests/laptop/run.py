@@ -147,8 +147,8 @@ class Run:
         self._migrate(env)
         if laptop.own_slack:
             options = ["--port", str(laptop.sandbox_port), "--app-url", f"{laptop.address}/slack/events"]
-            secret = ["--signing-secret", kept["signing_secret"]]
-            self._start("sandbox", [*self._commands.sandbox, *options, *secret], laptop.env)
+            secret = {"SANDBOX_SIGNING_SECRET": kept["signing_secret"]}  # arguments are everybody's to read
+            self._start("sandbox", [*self._commands.sandbox, *options], {**laptop.env, **secret})
             self._wait_for(laptop.sandbox_address, "/", "the sandbox Slack", (200, 302, 307))
         self._start("app", self._commands.app, env)
         self._wait_for(laptop.address, "/ready", "the app")

@@ -157,7 +157,7 @@ def test_the_app_gets_the_sandbox_and_the_private_database(run: Callable[..., Ru
     assert (app["SLACK_BOT_TOKEN"], app["SLACK_CHANNEL"]) == ("xoxb-sandbox", "#incidents")
     assert app["WEBHOOK_TOKEN"] == WEBHOOK_TOKEN
     assert app["LOG_FORMAT"] == "text"
-    assert app["SLACK_SIGNING_SECRET"] in sandbox["arguments"]
+    assert app["SLACK_SIGNING_SECRET"] == sandbox["env"]["SANDBOX_SIGNING_SECRET"]
     assert f"http://127.0.0.1:{env['PORT']}/slack/events" in sandbox["arguments"]
 
 
@@ -270,6 +270,19 @@ def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -
     assert own_secrets(tmp_path) == first
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
     assert first["database_password"] != first["signing_secret"]
+
+
+def test_no_secret_is_an_argument_of_a_program(run: Callable[..., Run], tmp_path: Path) -> None:
+    started = run()
+    started.until("Stop everything")
+
+    secrets = json.loads((tmp_path / ".run" / "secrets.json").read_text())
+    sandbox = json.loads((tmp_path / "sandbox.json").read_text())
+    assert sandbox["env"]["SANDBOX_SIGNING_SECRET"] == secrets["signing_secret"]
+    assert started.app_env()["SLACK_SIGNING_SECRET"] == secrets["signing_secret"]
+    shown = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    assert "standin.py sandbox" in shown
+    assert not [name for name, secret in secrets.items() if secret in shown]
 
 
 def test_the_default_token_is_not_offered_to_the_network(tmp_path: Path) -> None:
