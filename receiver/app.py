@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import Any
@@ -158,11 +159,14 @@ def create_app(
         for reconciler in reconcilers:
             reconciler.heard(reading)
 
+    # Where the two prove themselves in different ways, nobody may choose the easier one by choosing the path.
+    own_only = settings.receiver.grafana_auth is not settings.receiver.alertmanager_auth
+
     def webhook(source: str) -> Webhook:
         grafana = source == "grafana"
         return Webhook(
             source=source,
-            read=read_grafana if grafana else read_alertmanager,
+            read=partial(read_grafana if grafana else read_alertmanager, own_only=own_only),
             auth=settings.receiver.grafana_auth if grafana else settings.receiver.alertmanager_auth,
             database=background,
             collector=collector,

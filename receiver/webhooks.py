@@ -50,6 +50,7 @@ from receiver.masking import mask_body
 from receiver.metrics import WebhookMeter
 from receiver.rates import Amounts, Rates
 from receiver.replays import Replays
+from receiver.sources.reading import OtherShape
 
 _log = logging.getLogger(__name__)
 
@@ -174,6 +175,8 @@ class Webhook:
             _log.warning("webhook body not decoded", extra={"source": self.source, "bytes": len(arrived.body)})
             return _problem(400, "Content-Encoding", "the body is not what its Content-Encoding says")
         try:
+            if isinstance(understood, _Unreadable) and isinstance(understood.problem, OtherShape):
+                return self._other_shape(understood.problem)
             if isinstance(understood, _Unreadable):
                 response = await anyio.to_thread.run_sync(self._keep_unreadable, understood, limiter=self.keepers)
                 self.meter.outcome("unreadable")
@@ -228,6 +231,12 @@ class Webhook:
             },
         )  # fmt: skip
         return _problem(422, problem.path, problem.reason, delivery=number)
+
+    def _other_shape(self, problem: Unreadable) -> Response:
+        """Its sender proved itself by the credentials of other bodies. It is not kept: a replay would take it."""
+        self.meter.outcome("denied")
+        _log.warning("webhook denied", extra={"source": self.source, "reason": "shape_of_the_other_path"})
+        return _problem(422, problem.path, problem.reason)
 
     def _not_recorded(self, error: RecordError) -> Response:
         _log.error("delivery not recorded", extra={"source": self.source, "error": type(error).__name__})

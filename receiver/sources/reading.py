@@ -47,28 +47,46 @@ _SOURCES = {"elastalert2": "a document of ElastAlert", "kibana": "a Kibana actio
 _ESCAPED = re.compile(r"\\([\\.+*?()|\[\]{}^$])")
 
 
+class OtherShape(Unreadable):
+    """The body belongs to the other path, whose senders prove themselves in another way."""
+
+
 class _Shape(Enum):
     GRAFANA = auto()
     ALERTMANAGER = auto()
     LEGACY = auto()
 
 
-def read_grafana(body: bytes) -> Reading:
+def read_grafana(body: bytes, *, own_only: bool = False) -> Reading:
     """What a body posted to Grafana's webhook says; `Unreadable` when no alert can be read from it.
 
-    A body in Alertmanager's shape is read as such, under the name of Grafana.
+    A body in Alertmanager's shape is read as such, under the name of Grafana; with `own_only` it is `OtherShape`.
     """
     root = parse_json(body)
-    return _read(root, _shape_of(root, _Shape.GRAFANA, _GRAFANA_BODY), grafana.SOURCE)
+    shape = _shape_of(root, _Shape.GRAFANA, _GRAFANA_BODY)
+    if own_only and shape is _Shape.ALERTMANAGER:
+        raise _other(root, "Alertmanager", "Grafana", "/webhook/alertmanager")
+    return _read(root, shape, grafana.SOURCE)
 
 
-def read_alertmanager(body: bytes) -> Reading:
+def read_alertmanager(body: bytes, *, own_only: bool = False) -> Reading:
     """What a body posted to Alertmanager's webhook says; `Unreadable` when no alert can be read from it.
 
-    A body of Grafana that was posted here by mistake is read as one of Grafana.
+    A body of Grafana that was posted here by mistake is read as one of Grafana; with `own_only` it is `OtherShape`.
     """
     root = parse_json(body)
-    return _read(root, _shape_of(root, _Shape.ALERTMANAGER, _ALERTMANAGER_BODY), alertmanager.SOURCE)
+    shape = _shape_of(root, _Shape.ALERTMANAGER, _ALERTMANAGER_BODY)
+    if own_only and shape is not _Shape.ALERTMANAGER:
+        raise _other(root, "Grafana", "Alertmanager", "/webhook/grafana")
+    return _read(root, shape, alertmanager.SOURCE)
+
+
+def _other(root: Wild, found: str, expected: str, path: str) -> OtherShape:
+    reason = (
+        f"this is a body of {found}'s shape on the path of {expected}, and the two prove themselves in different ways "
+        f"(WEBHOOK_AUTH and WEBHOOK_AUTH_ALERTMANAGER): send it to {path}"
+    )
+    return OtherShape(root.error(reason).path, reason)
 
 
 def _read(root: Wild, shape: _Shape, source: str) -> Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -223,9 +224,39 @@ def test_alertmanager_can_have_a_way_of_its_own(db_url: DbUrl, slack: SandboxSla
     with Observer(db_url, slack, {**WAYS["hmac"], "WEBHOOK_AUTH_ALERTMANAGER": "bearer"}) as observer:
         table = [("grafana", "hmac", 200), ("grafana", "bearer", 401), ("alertmanager", "bearer", 200)]
         for path, way, status in [*table, ("alertmanager", "hmac", 401)]:
-            answer = httpx.post(f"{observer.url}/webhook/{path}", content=BODY, headers=dict(GOOD[way]()))
+            body = BODY if path == "grafana" else OF_ALERTMANAGER
+            answer = httpx.post(f"{observer.url}/webhook/{path}", content=body, headers=dict(GOOD[way]()))
             assert answer.status_code == status, (path, way)
     assert len(kept(db_url)) == 2
+
+
+OF_ALERTMANAGER = (PAYLOADS / "am-v4-firing-kubepodcrashlooping.json").read_bytes()
+OF_LEGACY_GRAFANA = (PAYLOADS / "grafana-7-legacy-alerting.json").read_bytes()
+
+
+def test_nobody_chooses_the_easier_way_by_the_path(db_url: DbUrl, slack: SandboxSlack) -> None:
+    def post(observer: Observer, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        return httpx.post(f"{observer.url}/webhook/{path}", content=body, headers=dict(headers))
+
+    with Observer(db_url, slack, {**WAYS["hmac"], "WEBHOOK_TOKEN": WEBHOOK_TOKEN}) as observer:
+        for body in (BODY, grafana(alert(ends=5)), OF_LEGACY_GRAFANA):
+            answer = post(observer, "alertmanager", body, BEARER)
+            assert answer.status_code == 422
+            assert "send it to /webhook/grafana" in answer.json()["reason"]
+            assert post(observer, "alertmanager", gzip.compress(body), {**BEARER, "Content-Encoding": "gzip"}
+                        ).status_code == 422  # fmt: skip
+        answer = post(observer, "grafana", OF_ALERTMANAGER, signed(OF_ALERTMANAGER))
+        assert answer.status_code == 422
+        assert "send it to /webhook/alertmanager" in answer.json()["reason"]
+        assert kept(db_url) == [], "what is kept could be told anew by a replay"
+        assert post(observer, "grafana", BODY, signed(BODY)).status_code == 200
+        assert post(observer, "alertmanager", OF_ALERTMANAGER, BEARER).status_code == 200
+    assert len(kept(db_url)) == 2
+
+
+def test_with_one_way_for_both_a_body_on_the_other_path_is_read(town: Town) -> None:
+    assert send(town.observer.url, BODY, "/webhook/alertmanager").status_code == 200
+    assert send(town.observer.url, OF_ALERTMANAGER).status_code == 200
 
 
 @pytest.mark.parametrize("with_timestamp", [False, True])
