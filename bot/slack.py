@@ -50,8 +50,9 @@ class Trouble(StrEnum):
 
     CONFIGURATION = "configuration"  # a person must invite the bot, renew a token, unarchive a channel
     CONTENT = "content"  # our mistake: what we sent is not valid
-    GONE = "gone"  # the message is not there any more, or cannot be changed any more
-    OTHER = "other"
+    GONE = "gone"  # the message is not there any more
+    FIXED = "fixed"  # the message is there, and must stay as it is
+    OTHER = "other"  # Slack has many codes, and new ones: not known here
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ class Rejected:
         """Whether only this channel is refused; other configuration errors are those of the token, and of them all."""
         return self.error in _CHANNEL or self.error.startswith("restricted_action")
 
+    @property
+    def locks_out(self) -> bool:
+        """Whether Slack refuses everything, not only this message or this method."""
+        return self.trouble is Trouble.CONFIGURATION and not (self.concerns_channel or self.error == "missing_scope")
+
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
@@ -114,7 +120,7 @@ _CONTENT = frozenset({
     "invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text", "metadata_too_large",
     "too_many_attachments", "markdown_text_conflict", "invalid_arguments", "view_too_large",
 })  # fmt: skip
-_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+_FIXED = frozenset({"cant_update_message", "edit_window_closed"})
 _CONFIGURATION = frozenset({
     "channel_not_found", "not_in_channel", "is_archived", "is_inactive", "missing_scope", "invalid_auth", "not_authed",
     "account_inactive", "token_revoked", "token_expired", "ekm_access_denied", "accesslimited",
@@ -304,7 +310,9 @@ def _trouble(code: str) -> Trouble:
         return Trouble.CONFIGURATION
     if code in _CONTENT or code.startswith("invalid_metadata"):
         return Trouble.CONTENT
-    return Trouble.GONE if code in _GONE else Trouble.OTHER
+    if code == "message_not_found":
+        return Trouble.GONE
+    return Trouble.FIXED if code in _FIXED else Trouble.OTHER
 
 
 def _messages(data: Mapping[str, Any]) -> list[str]:
@@ -358,6 +366,11 @@ class Reports:
         if was is not None:
             _log.info("slack configuration problem solved", extra={"where": where, "error": was})
         return was is not None
+
+    def has(self, where: str) -> bool:
+        """Whether something is wrong there."""
+        with self._lock:
+            return where in self._problems
 
     def identified(self, identity: Mapping[str, str]) -> None:
         """Who the bot is."""

@@ -46,6 +46,12 @@ MOST_WAIT_SECONDS = 60.0
 
 MOST_CONFIGURATION_SECONDS = 300.0
 
+QUIETER = 4.0
+"""So many times longer is the pause between two changes of a message where each of them must be posted."""
+
+REFUSALS = 3
+"""After so many refusals in a row that are not known here, a message is one that cannot be edited."""
+
 MOST_OVER_SECONDS = 3600.0
 """The same when what the message is about is over: hundreds of such cards must not use up the edits of the others."""
 
@@ -202,8 +208,10 @@ class Delivery:
         match outcome:
             case Sent(channel=channel, ts=ts):
                 self._worked(message)
-                telling.shown(self._database, message, face.version, channel, ts, pause=face.pause)
-                self._look_again_in(face.pause)
+                # where edits are refused each change is a post of its own, and everybody hears it
+                pause = face.pause * (QUIETER if self._reports.has(_edits_in(message)) else 1.0)
+                telling.shown(self._database, message, face.version, channel, ts, pause=pause)
+                self._look_again_in(pause)
                 telling.works(self._database, message.channel, channel, self._clock())
                 _log.info("message posted", extra=_ids(message) | {"version": face.version, "ts": ts})
             case _:
@@ -221,12 +229,17 @@ class Delivery:
             case Sent():
                 if self._worked(message):
                     telling.works(self._database, message.channel, message.channel_id, self._clock())
+                if self._reports.fine(_edits_in(message)):
+                    telling.removable(self._database, message.channel_id)
                 telling.shown(self._database, message, face.version, message.channel_id, message.ts, pause=face.pause)
                 self._look_again_in(face.pause)
                 _log.info("message edited", extra=_ids(message) | {"version": face.version})
             case Rejected(trouble=Trouble.GONE, error=error):
                 self._answered()
-                self._replace_or_forget(message, face, error)
+                self._post_anew_or_forget(message, face, error)
+            case Rejected() if self._stays_as_it_is(message, outcome):
+                self._answered()
+                self._replace(message, face, outcome)
             case RateLimited(retry_after=seconds):
                 with self._lock:
                     self._pace = self._pace.edit_refused(self._monotonic(), seconds)
@@ -249,7 +262,7 @@ class Delivery:
             self._answered()
             self._reports.fine(f"history of {message.channel}")
             self._settle_found(message, str(channel), found)
-        elif isinstance(found, Rejected) and self._locks_out(found):
+        elif isinstance(found, Rejected) and found.locks_out:
             self._later(message, face, found)  # nothing can be posted now either
         elif isinstance(found, Rejected):
             # The bot may not read the history: it cannot be verified, and a card that is missing is worse.
@@ -297,7 +310,7 @@ class Delivery:
                 pause, error = seconds, "ratelimited"
                 with self._lock:
                     self._pace = self._pace.look_refused(self._monotonic(), seconds)
-            case Rejected(error=code, trouble=Trouble.CONFIGURATION) if self._locks_out(outcome):
+            case Rejected(error=code, trouble=Trouble.CONFIGURATION) if outcome.locks_out:
                 error, pause = code, back_off(attempts, first=5.0, most=MOST_WAIT_SECONDS)
                 self._reports.trouble("token", code, outcome.hint)
                 with self._lock:
@@ -310,18 +323,23 @@ class Delivery:
                     most = MOST_OVER_SECONDS if face.over else MOST_CONFIGURATION_SECONDS
                 pause = back_off(attempts, first=5.0, most=most)
                 self._reports.trouble(message.channel, code, hint)
-                if outcome.concerns_channel and self._elsewhere(message, face, code):
+                unknown = trouble is Trouble.OTHER and message.step is Step.POST
+                if (outcome.concerns_channel or unknown) and self._elsewhere(message, face, code):
                     return
             case Unclear(reason=reason) | Unreachable(reason=reason):
                 self._failed()
                 error, pause = reason, back_off(attempts, first=1.0, most=MOST_WAIT_SECONDS)
             case Sent():
                 raise AssertionError("a message that was sent needs no second try")
+        self._wait(message, error, pause)
+
+    def _wait(self, message: Message, error: str, pause: float) -> None:
         if message.step is Step.LOOK:
             telling.unclear(self._database, message, self._worker, error, pause)
         else:
             telling.not_sent(self._database, message, self._worker, error, pause)
         self._look_again_in(pause)
+        attempts = message.attempts + 1
         _log.warning("message waits", extra=_ids(message) | {"error": error, "seconds": pause, "attempts": attempts})
 
     def _elsewhere(self, message: Message, face: Face, error: str) -> bool:
@@ -350,12 +368,6 @@ class Delivery:
         _log.error("card goes to another channel", extra=_ids(message) | {"error": error, "channel": channel})
         return True
 
-    def _locks_out(self, outcome: Rejected) -> bool:
-        """Whether Slack refuses everything, not only this message or this method."""
-        return outcome.trouble is Trouble.CONFIGURATION and not (
-            outcome.concerns_channel or outcome.error == "missing_scope"
-        )
-
     def _worked(self, message: Message) -> bool:
         """Slack took it; whether its channel was in trouble before."""
         self._answered()
@@ -371,7 +383,25 @@ class Delivery:
         with self._lock:
             self._breaker = self._breaker.failed(self._monotonic())
 
-    def _replace_or_forget(self, message: Message, face: Face, error: str) -> None:
+    def _stays_as_it_is(self, message: Message, outcome: Rejected) -> bool:
+        """Whether Slack will never edit this message: it says so, or says something unknown again and again."""
+        if outcome.trouble is Trouble.OTHER:
+            return message.attempts + 1 >= REFUSALS
+        return outcome.trouble is Trouble.FIXED
+
+    def _replace(self, message: Message, face: Face, outcome: Rejected) -> None:
+        """Post what the message should show anew; the old one is removed once the new one hangs. Where old ones could
+        not be removed the message stays as it is: one that is behind is better than one more with each change."""
+        kept = telling.irremovable(self._database, message.channel_id, self._clock())
+        hint = f"and the old message cannot be removed: {kept}" if kept else outcome.hint
+        self._reports.trouble(_edits_in(message), outcome.error, hint)
+        if kept or not telling.replace(self._database, message, outcome.error):
+            most = MOST_OVER_SECONDS if face.over else MOST_CONFIGURATION_SECONDS
+            self._wait(message, outcome.error, back_off(message.attempts + 1, first=5.0, most=most))
+            return
+        _log.warning("message cannot be edited, posting it anew", extra=_ids(message) | {"error": outcome.error})
+
+    def _post_anew_or_forget(self, message: Message, face: Face, error: str) -> None:
         """Somebody deleted the message: an open incident gets a new one, a closed one stays without."""
         if face.over:
             telling.abandon(self._database, message, face.version, error)
@@ -402,6 +432,11 @@ def known_channel(database: Database, slack: Slack, channel: str) -> str | Outco
     if learned := telling.recall(database, f"channel:{channel}"):
         return str(learned["id"])
     return channel if _is_channel_id(channel) else slack.channel_id(channel)
+
+
+def _edits_in(message: Message) -> str:
+    """Where edits are refused, as `/ready` names it."""
+    return f"edits in {message.channel}"
 
 
 def _is_channel_id(channel: str) -> bool:

@@ -15,15 +15,18 @@ from bot.workers.delivery import known_channel
 from db.database import Database
 from db.model.message import Look
 from db.model.pacing import back_off
-from db.transactions import looking
+from db.transactions import looking, telling
 from db.transactions.telling import SECOND_LOOKS_SECONDS
 
 _log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 5.0
+IDLE_SECONDS = 2.0
 
 BETWEEN_SECONDS = 2.0
 """Between two looks: reading histories is limited to about fifty a minute, and urgent looks go first."""
+
+BETWEEN_DELETES_SECONDS = 1.3
+"""The same for removing a message."""
 
 NOT_YET_SECONDS = 30.0
 """While the message of the record is on its way itself, what hangs there may be it."""
@@ -49,13 +52,22 @@ class SecondLook:
         if right is None:
             looking.done(self._database, look)
             return 0.0
+        if look.ts and (look.channel, look.ts) == (right.channel_id, right.ts):
+            looking.done(self._database, look)
+            return 0.0
+        if look.ts and not right.ts and right.behind:
+            # Until the new message hangs people have the old one; looks that wait so are counted, and become rarer.
+            looking.put_off(
+                self._database, look, back_off(look.looks + 1, first=2.0, most=NOT_YET_SECONDS), looked=True
+            )
+            return 0.0
         if look.ts:
             self._remove(look, look.channel, [look.ts])
-        elif not right.ts and right.post_key == look.post_key:
+            return BETWEEN_DELETES_SECONDS
+        if not right.ts and right.post_key == look.post_key:
             looking.put_off(self._database, look, NOT_YET_SECONDS)
             return 0.0
-        else:
-            self._search(look, (right.channel_id, right.ts))
+        self._search(look, (right.channel_id, right.ts))
         return BETWEEN_SECONDS
 
     def _search(self, look: Look, right: tuple[str, str]) -> None:
@@ -76,6 +88,8 @@ class SecondLook:
                 self._refused(look, outcome)
                 return
             _log.warning("deleted what was too much", extra={"slack_message": look.message_id, "ts": ts})
+            if look.ts:
+                telling.removable(self._database, channel)
         if look.ts or look.looks + 1 >= len(SECOND_LOOKS_SECONDS):
             looking.done(self._database, look)
         else:
@@ -88,5 +102,7 @@ class SecondLook:
             _log.error("gave up to look again", extra={"slack_message": look.message_id, "outcome": repr(outcome)})
             looking.done(self._database, look)
         else:
+            if look.ts and isinstance(outcome, Rejected) and not outcome.locks_out:
+                telling.not_removed(self._database, look.channel, outcome.error, self._clock())
             pause = back_off(look.failures + 1, first=30.0, most=3600.0)
             looking.put_off(self._database, look, pause, failed=True)

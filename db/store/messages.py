@@ -112,12 +112,13 @@ def unclear(tx: Transaction, message_id: int, worker: str, error: str, pause: fl
     )
 
 
-def lost(tx: Transaction, message_id: int, ts: str, error: str) -> None:
-    """The message is gone from Slack and is to be posted anew."""
-    tx.execute(
+def lost(tx: Transaction, message_id: int, ts: str, error: str) -> bool:
+    """What hangs there counts no more, and the message is to be posted anew; whether it was the present one."""
+    changed = tx.execute(
         query("messages", "lost"),
         {"message_id": message_id, "ts": ts, "error": cut(error, 255), "post_key": next_key(message_id, ts)},
     )
+    return changed > 0
 
 
 def move(tx: Transaction, message: Message, worker: str, channel: str, content: Mapping[str, Any], error: str) -> str:

@@ -53,10 +53,15 @@ def put_off(tx: Transaction, look: Look, pause: float, *, looks: int, failures: 
     )
 
 
-def current(tx: Transaction, message_id: int) -> tuple[str, str, str] | None:
-    """The present key, channel id and `ts` of a message of the record; empty before the first post."""
+def current(tx: Transaction, message_id: int) -> tuple[str, str, str, bool] | None:
+    """The present key, channel id and `ts` (empty before the first post) of a message, and whether it is behind."""
     row = tx.row(query("second_looks", "current"), {"message_id": message_id})
-    return None if row is None else (row["post_key"], row["channel_id"] or "", row["ts"] or "")
+    return None if row is None else (row["post_key"], row["channel_id"] or "", row["ts"] or "", bool(row["behind"]))
+
+
+def something_to_go(tx: Transaction, message_id: int, channel: str) -> bool:
+    """Whether an earlier message of this row is still to be removed from a channel."""
+    return tx.row(query("second_looks", "to_go"), {"message_id": message_id, "channel": channel}) is not None
 
 
 def done(tx: Transaction, look: Look) -> None:

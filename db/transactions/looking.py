@@ -19,6 +19,7 @@ class Rightful:
     post_key: str
     channel_id: str  # empty before the first post
     ts: str  # the same
+    behind: bool  # whether Slack does not show yet what it should
 
 
 def take(database: Database) -> Look | None:

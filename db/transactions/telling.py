@@ -24,7 +24,11 @@ EDIT_PAUSE_SECONDS = 1.5
 SECOND_LOOKS_SECONDS = (120.0, 1200.0)
 """When to look again for a post that came late: after so long, and again so long after that."""
 
+REPLACED_SECONDS = 2.0
+"""After so long the message that takes the place of another hangs, as a rule."""
+
 _BROKEN = "broken:"
+_IRREMOVABLE = "irremovable:"
 _REMEMBERED = timedelta(days=1)
 
 
@@ -146,6 +150,42 @@ def broken_channels(database: Database, now: datetime) -> dict[str, dict[str, An
 def lost(database: Database, message: Message, error: str) -> None:
     """Somebody removed the message from Slack: post it anew."""
     database.transact(lambda tx: messages.lost(tx, message.message_id, message.ts, error), idempotent=True)
+
+
+def replace(database: Database, message: Message, error: str) -> bool:
+    """The message cannot be edited: post it anew, and remove the old one once the new one hangs.
+
+    False, and nothing is done, while one that it took the place of still hangs beside it.
+    """
+
+    def work(tx: Transaction) -> bool:
+        if second_looks.something_to_go(tx, message.message_id, message.channel_id):
+            return False
+        if messages.lost(tx, message.message_id, message.ts, error):
+            second_looks.want(
+                tx, message.message_id, message.post_key, message.channel_id, message.posting_since, REPLACED_SECONDS,
+                ts=message.ts,
+            )  # fmt: skip
+        return True
+
+    return database.transact(work, idempotent=True)
+
+
+def irremovable(database: Database, channel_id: str, now: datetime) -> str:
+    """Why messages cannot be removed from a channel, by what was found within a day; empty when they can."""
+    name = f"{_IRREMOVABLE}{channel_id}"
+    found = database.transact(lambda tx: messages.recall_all(tx, name, now - _REMEMBERED), idempotent=True)
+    return str(found[""]["error"]) if "" in found else ""
+
+
+def removable(database: Database, channel_id: str) -> None:
+    """Messages can be removed from a channel, or need not be."""
+    database.transact(lambda tx: messages.forget(tx, f"{_IRREMOVABLE}{channel_id}"), idempotent=True)
+
+
+def not_removed(database: Database, channel_id: str, error: str, now: datetime) -> None:
+    """A message could not be removed from a channel."""
+    learn(database, f"{_IRREMOVABLE}{channel_id}", {"error": error}, now)
 
 
 def abandon(database: Database, message: Message, version: int, error: str) -> None:

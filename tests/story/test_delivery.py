@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +12,9 @@ import pytest
 
 from db.database import Database
 from tests import bodies
-from tests.servers.observer import Town
-from tests.servers.slack import wait_until
+from tests.servers.database import DbUrl
+from tests.servers.observer import Observer, Town
+from tests.servers.slack import SandboxSlack, wait_until
 from tests.story.cards import is_acknowledged
 
 
@@ -140,6 +143,99 @@ def test_a_card_that_somebody_deleted_is_posted_anew_while_its_incident_is_open(
     town.slack.command("/incident resolve 1")
     settle(town)
     assert len(town.slack.calls("chat.postMessage")) == posted
+
+
+def problems(town: Town) -> dict[str, str]:
+    """What `/ready` says of Slack."""
+    found: dict[str, str] = httpx.get(f"{town.observer.url}/ready", timeout=10).json()["slack"]["problems"]
+    return found
+
+
+EDITS_REFUSED = ["edit_window_closed", "cant_update_message", "a_code_of_tomorrow"]
+
+
+@pytest.mark.parametrize("code", EDITS_REFUSED)
+def test_where_edits_are_refused_a_new_card_takes_the_place_of_the_old_one(town: Town, code: str) -> None:
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    (first,) = cards(town)
+    town.slack.fault("chat.update", "error", error=code)
+    for command in ("ack", "resolve"):
+        town.slack.command(f"/incident {command} 1")
+        settle(town)
+        wait_until(lambda: len(cards(town)) == 1, f"one card after {command}")
+    (last,) = cards(town)
+    assert last["ts"] != first["ts"]
+    assert "resolved" in last["text"].lower(), "what is over is told as well"
+    assert code in problems(town)["edits in #incidents"]
+    town.slack.heal()
+    town.slack.command("/incident reopen 1")
+    settle(town)
+    (edited,) = cards(town)
+    assert edited["ts"] == last["ts"]
+    assert problems(town) == {}
+
+
+def test_the_old_card_hangs_until_the_new_one_does(town: Town) -> None:
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    town.slack.fault("chat.update", "error", error="edit_window_closed")
+    town.slack.fault("chat.postMessage", "http", status=503)
+    town.slack.command("/incident ack 1")
+    wait_until(lambda: len(town.slack.calls("chat.postMessage")) > 1, "the new one to be refused")
+    time.sleep(5)
+    assert len(cards(town)) == 1
+    town.slack.heal()
+    town.slack.fault("chat.update", "error", error="edit_window_closed")
+    settle(town)
+    wait_until(lambda: len(cards(town)) == 1, "the old one to go")
+    assert is_acknowledged(cards(town)[0])
+
+
+@pytest.fixture
+def two_channels(db_url: DbUrl, slack: SandboxSlack, tmp_path: Path) -> Iterator[Town]:
+    """The program with a fallback channel that is soon used."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[storm]\nenabled = false\n[slack]\nfallback_channel = "#random"\nfallback_after = "1s"\n')
+    with Observer(db_url, slack, {"OBSERVER_CONFIG": str(policy)}) as observer:
+        yield Town(observer, slack, db_url)
+
+
+@pytest.mark.parametrize("code", ["external_channel_migrating", "access_denied", "a_code_of_tomorrow"])
+def test_a_channel_that_refuses_with_a_code_in_no_list_is_a_broken_one(two_channels: Town, code: str) -> None:
+    town = two_channels
+    town.slack.fault("chat.postMessage", "error", error=code, channel="incidents")
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    (card,) = cards(town, "random")
+    assert "#incidents" in str(card["blocks"])
+    assert code in str(card["blocks"])
+    ready = httpx.get(f"{town.observer.url}/ready", timeout=10).json()
+    assert ready["database"]["broken_channels"]["#incidents"]["error"] == code
+
+
+@pytest.mark.parametrize("code", ["cant_delete_message", "restricted_action", "a_code_of_tomorrow"])
+def test_where_neither_edits_nor_deletions_are_taken_no_more_cards_are_posted(town: Town, code: str) -> None:
+    town.post(bodies.grafana(bodies.alert()))
+    town.post(bodies.grafana(bodies.alert("Another rule", rule="another")))
+    settle(town)
+    town.slack.fault("chat.update", "error", error="edit_window_closed")
+    town.slack.fault("chat.delete", "error", error=code)
+    town.slack.command("/incident ack 1")
+    wait_until(lambda: len(cards(town)) == 3, "the one that takes the place of the first")
+    wait_until(lambda: bool(town.slack.calls("chat.delete")), "the removal to be refused")
+    for command in ("unack 1", "ack 1", "ack 2", "resolve 1"):
+        town.slack.command(f"/incident {command}")
+        for _ in range(15):
+            hurry(town)
+            time.sleep(0.1)
+    assert len(cards(town)) == 3, "one was posted before it was known, and none since"
+    assert problems(town)["edits in #incidents"].endswith(f"(and the old message cannot be removed: {code})")
+    town.slack.heal()
+    town.rows("UPDATE slack_second_looks SET due_at = '2000-01-01'")
+    settle(town)
+    wait_until(lambda: len(cards(town)) == 2, "the old one to go once that is possible")
+    assert problems(town) == {}
 
 
 def test_a_storm_on_one_incident_is_a_handful_of_edits(town: Town) -> None:

@@ -111,6 +111,17 @@ def test_when_it_is_over_open_incidents_get_their_cards_and_others_none(passing:
     assert len(digests(passing.slack)) == 1
 
 
+def test_where_edits_are_refused_there_is_still_one_digest(stormy: Town) -> None:
+    stormy.post(bodies.grafana(*some(8)))
+    stormy.slack.wait_for_message(says("8 incidents"), "the digest")
+    (first,) = digests(stormy.slack)
+    stormy.slack.fault("chat.update", "error", error="edit_window_closed")
+    stormy.post(bodies.grafana(*some(2, first=100)))
+    stormy.slack.wait_for_message(says("10 incidents"), "the digest to grow")
+    wait_until(lambda: len(digests(stormy.slack)) == 1, "the old one to go")
+    assert digests(stormy.slack)[0]["ts"] != first["ts"]
+
+
 def the_group(slack: SandboxSlack, digest: dict[str, Any], service: str) -> dict[str, Any]:
     """The list of a group's incidents, as U002 opens it."""
     slack.click(digest, "incident_digest_show", user="U002")

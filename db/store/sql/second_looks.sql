@@ -19,7 +19,13 @@ WHERE post_key = %(post_key)s AND channel = %(channel)s
 
 -- name: current
 -- What the record says of a message now.
-SELECT post_key, channel_id, ts FROM slack_messages WHERE message_id = %(message_id)s
+SELECT post_key, channel_id, ts, behind FROM slack_messages WHERE message_id = %(message_id)s
+
+-- name: to_go
+-- A message of this row that is to go from this channel, and is not gone yet.
+SELECT ts FROM slack_second_looks
+WHERE message_id = %(message_id)s AND channel = %(channel)s AND ts IS NOT NULL
+LIMIT 1
 
 -- name: done
 -- Nothing is left to look for.

@@ -49,7 +49,7 @@ def test_a_post_that_is_repeated_is_looked_for_again_minutes_later(database: Dat
     assert right is not None
     assert right.ts == "", "its own post is on its way"
     telling.shown(database, again, 1, "C1", "171.2")
-    assert looking.rightful(database, look) == looking.Rightful(message.post_key, "C1", "171.2")
+    assert looking.rightful(database, look) == looking.Rightful(message.post_key, "C1", "171.2", behind=False)
 
 
 def test_a_look_that_was_answered_counts_and_one_that_was_refused_too(database: Database) -> None:
