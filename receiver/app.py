@@ -38,6 +38,7 @@ from receiver.pull.worker import Notices, Reconciler
 from receiver.rates import Rates
 from receiver.replays import Replays
 from receiver.settings import ReceiverSettings
+from receiver.severities import UnknownSeverities
 from receiver.sources.reading import read_alertmanager, read_grafana
 from receiver.webhooks import Webhook
 
@@ -155,7 +156,10 @@ def create_app(
     readers, keepers = anyio.CapacityLimiter(READING_THREADS), anyio.CapacityLimiter(KEEPING_THREADS)
     bodies = BodyReader(settings.receiver.max_body_bytes, settings.receiver.body_seconds)
 
+    severities = UnknownSeverities(policy.unknown_severity, metrics.severity_unknown)
+
     def heard(reading: Reading) -> None:
+        severities.look(reading)
         for reconciler in reconcilers:
             reconciler.heard(reading)
 

@@ -109,6 +109,10 @@ class Metrics:
             "observer_reconciliation_errors_total", "Lists of a source's servers that could not be read.",
             ("source", "reason"), registry=registry,
         )  # fmt: skip
+        self.severities = Counter(
+            "observer_unknown_severities_total", "Alerts whose severity stands in no list of the policy.",
+            ("source",), registry=registry,
+        )  # fmt: skip
         self.slack = Counter(
             "observer_slack_calls_total", "Calls of Slack's Web API; a 429 has the outcome ratelimited.",
             ("method", "outcome"), registry=registry,
@@ -130,6 +134,10 @@ class Metrics:
     def found_by_reconciliation(self, source: str, kind: str, number: int) -> None:
         """Reconciliation repaired the record."""
         self.found.labels(source, kind).inc(number)
+
+    def severity_unknown(self, source: str) -> None:
+        """An alert got the default severity, because what it says stands in no list."""
+        self.severities.labels(source).inc()
 
     def pull_failed(self, source: str, reason: str) -> None:
         """A server's list could not be read."""

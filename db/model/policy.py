@@ -25,124 +25,32 @@ from db.model.sections import Matcher, PolicyError, Section, Sections
 from db.model.stale import STALE_AFTER
 from db.model.storm import GroupRule, StormPolicy, read_groups, read_storm
 
-_WORDS: Mapping[Severity, tuple[str, ...]] = {
+# Numbers rise as the matter gets less urgent. A bare 4 or 5 is in no list: with some senders it is the worst.
+_WORDS: Mapping[Severity, str] = {
     Severity.CRITICAL: (
-        "critical",
-        "crit",
-        "emergency",
-        "emerg",
-        "panic",
-        "alert",
-        "fatal",
-        "disaster",
-        "catastrophic",
-        "blocker",
-        "urgent",
-        "severe",
-        "page",
-        "sev0",
-        "sev1",
-        "s0",
-        "s1",
-        "p0",
-        "p1",
-        "severity0",
-        "severity1",
-        "priority0",
-        "priority1",
-        "심각",
-        "긴급",
-        "치명",
-        "치명적",
-        "위급",
-        "재난",
-        "緊急",
-        "严重",
-        "紧急",
-        "kritisch",
-        "critique",
-        "crítico",
+        "critical crit emergency emerg panic alert fatal disaster catastrophic blocker urgent severe page "
+        "immediate showstopper highest veryhigh extreme danger security red 0 1 sev0 sev1 s0 s1 p0 p1 "
+        "severity0 severity1 priority0 priority1 prio0 prio1 urgency1 1급 1등급 1순위 심각 "
+        "심각함 긴급 매우긴급 치명 치명적 위급 재난 위험 비상 최고 크리티컬 심각도1 우선순위1 緊急 致命的 "
+        "严重 紧急 致命 危急 kritisch critique crítico crítica критический авария"
     ),
     Severity.HIGH: (
-        "high",
-        "error",
-        "err",
-        "major",
-        "important",
-        "sev2",
-        "s2",
-        "p2",
-        "severity2",
-        "priority2",
-        "높음",
-        "중대",
-        "중요",
-        "오류",
-        "에러",
-        "장애",
-        "重大",
-        "高",
-        "hoch",
-        "élevé",
-        "alto",
+        "high error err failure major important elevated orange 2 sev2 s2 p2 severity2 priority2 prio2 "
+        "urgency2 2급 2등급 2순위 높음 중대 중요 상 경보 경계 오류 에러 장애 심각도2 우선순위2 重大 "
+        "重要 高 高危 错误 hoch fehler élevé haute majeur alto alta высокий ошибка"
     ),
     Severity.WARNING: (
-        "warning",
-        "warn",
-        "medium",
-        "moderate",
-        "average",
-        "normal",
-        "minor",
-        "ticket",
-        "noncritical",
-        "sev3",
-        "s3",
-        "p3",
-        "severity3",
-        "priority3",
-        "경고",
-        "주의",
-        "보통",
-        "중간",
-        "경미",
-        "警告",
-        "中",
-        "warnung",
-        "avertissement",
-        "advertencia",
+        "warning warn medium moderate average normal minor ticket noncritical yellow amber 3 sev3 s3 p3 "
+        "severity3 priority3 prio3 urgency3 3급 3등급 3순위 경고 주의 보통 중간 중 경미 심각도3 "
+        "우선순위3 警告 注意 中 中危 warnung mittel avertissement moyen mineur advertencia media "
+        "предупреждение средний"
     ),
     Severity.INFO: (
-        "info",
-        "information",
-        "informational",
-        "notice",
-        "low",
-        "lowest",
-        "trivial",
-        "debug",
-        "trace",
-        "none",
-        "ok",
-        "unclassified",
-        "sev4",
-        "sev5",
-        "s4",
-        "s5",
-        "p4",
-        "p5",
-        "severity4",
-        "severity5",
-        "priority4",
-        "priority5",
-        "정보",
-        "낮음",
-        "알림",
-        "참고",
-        "사소",
-        "情報",
-        "信息",
-        "低",
+        "info information informational notice low lowest verylow trivial debug trace verbose none ok "
+        "cleared unclassified notclassified green sev4 sev5 s4 s5 p4 p5 severity4 severity5 priority4 "
+        "priority5 prio4 prio5 urgency4 urgency5 정보 낮음 매우낮음 하 알림 참고 사소 안내 관심 정상 디버그 "
+        "심각도4 심각도5 우선순위4 우선순위5 情報 信息 提示 低 低危 niedrig faible bajo baja информация "
+        "низкий"
     ),
 }
 
@@ -199,6 +107,13 @@ class Policy:
                 return _severity_said(text, self.severity_words) or self.default_severity
         return self.default_severity
 
+    def unknown_severity(self, labels: Mapping[str, str]) -> str:
+        """What an alert says of its severity when that stands in no list; else an empty text."""
+        for name in self.severity_labels:
+            if text := labels.get(name, "").strip():
+                return "" if _severity_said(text, self.severity_words) else text
+        return ""
+
     def channel(self, labels: Mapping[str, str]) -> str:
         """The channel of the first route that matches, else the default channel."""
         return _first(self.routes, labels) or self.default_channel
@@ -241,22 +156,33 @@ class Policy:
         return _read(Sections(data))
 
 
-def _table(words: Mapping[Severity, Sequence[str]]) -> Mapping[str, Severity]:
-    return {_bare(word): severity for severity, some in words.items() for word in some}
+def _table(words: Mapping[Severity, str]) -> Mapping[str, Severity]:
+    return {_bare(word): severity for severity, some in words.items() for word in some.split()}
 
 
 def _bare(word: str) -> str:
-    """A word as severities are compared: without case, blanks, punctuation and full-width forms."""
-    folded = unicodedata.normalize("NFKC", word).casefold()
-    return folded if folded.isalnum() else "".join([letter for letter in folded if letter.isalnum()])
+    """A word as severities are compared: without case, blanks, punctuation, accents, full-width forms, and zeros before
+    numbers. One of signs only, such as 🔴, as it is."""
+    if word.isascii() and word.isalpha():
+        return word.lower()
+    folded = unicodedata.normalize("NFKD", word[:_MOST_SAID].casefold())
+    bare = "".join([letter for letter in folded if letter.isalnum()])
+    return _ZEROS.sub("", bare) or folded.strip()
+
+
+_MOST_SAID = 100
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_NOT = frozenset({"no", "non", "not"})
 
 
 def _severity_said(text: str, words: Mapping[str, Severity]) -> Severity | None:
     """What a label says: as a whole (`S-1`, `non-critical`), else the worst of its words (`P1 - Critical`)."""
     if (whole := words.get(_bare(text))) is not None:
         return whole
-    parts = re.split(r"[\W_]+", unicodedata.normalize("NFKC", text[:100]).casefold())
-    known = [severity for part in parts if (severity := words.get(part)) is not None]
+    said = [_bare(part) for part in re.split(r"[\W_]+", unicodedata.normalize("NFKC", text[:_MOST_SAID]))]
+    if not _NOT.isdisjoint(said):
+        return None
+    known = [words[part] for part in said if part in words and not part.isdigit()]
     return min(known, key=lambda severity: severity.rank, default=None)
 
 

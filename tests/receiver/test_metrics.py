@@ -6,8 +6,10 @@ import json
 import re
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from receiver.severities import MOST_NAMED
 from tests.bodies import alert, grafana
 from tests.servers.database import DbUrl
 from tests.servers.observer import Observer, Town, send
@@ -98,6 +100,17 @@ def test_names_follow_the_conventions_and_labels_are_closed_lists(town: Town) ->
         assert family.documentation
         if family.name.startswith("observer_") and family.type == "histogram":
             assert family.name.endswith(("_seconds", "_requests"))
+
+
+def test_a_severity_in_no_list_is_named_once_and_counted(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    for instance in ("a", "b"):
+        town.post(grafana(alert(instance=instance, labels={"severity": "Purple\n"}), alert(instance=instance + "2")))
+    for number in range(2 * MOST_NAMED):
+        town.post(grafana(alert(labels={"severity": f"purple {number}"})))
+    found = read(town.observer.url)
+    assert sample(found, "observer_unknown_severities_total", source="grafana") == 2 + 2 * MOST_NAMED
+    named = [vars(record)["severity"] for record in caplog.records if "in no list" in record.message]
+    assert named == ["Purple", *(f"purple {number}" for number in range(MOST_NAMED - 1))]
 
 
 def test_scrapes_in_a_row_ask_the_database_once(town: Town) -> None:

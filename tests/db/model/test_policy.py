@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 
+from bot.grammar import ListFiltered, understand
 from db.model.incident import Rank, Severity
 from db.model.policy import Policy
 from db.model.sections import PolicyError
@@ -76,6 +78,19 @@ def test_the_defaults_ask_nothing_of_anybody() -> None:
         ("주의", Severity.WARNING),
         ("정보", Severity.INFO),
         ("non-critical", Severity.WARNING),
+        ("not urgent", Severity.WARNING),
+        ("Highest", Severity.CRITICAL),
+        ("P01", Severity.CRITICAL),
+        ("SEV.1", Severity.CRITICAL),
+        ("1", Severity.CRITICAL),
+        ("1 - low", Severity.INFO),
+        ("1등급", Severity.CRITICAL),
+        ("위험", Severity.CRITICAL),
+        (unicodedata.normalize("NFD", "긴급"), Severity.CRITICAL),
+        ("critico", Severity.CRITICAL),
+        ("①", Severity.CRITICAL),
+        ("10", Severity.WARNING),
+        ("notice", Severity.INFO),
         ("trivial", Severity.INFO),
     ],
 )
@@ -100,6 +115,27 @@ def test_the_file_adds_words_and_replaces_those_of_the_levels_it_names() -> None
     assert policy.severity({"severity": "yellow"}) is Severity.WARNING
     assert policy.severity({"severity": "high"}) is Severity.HIGH, "a level that is not named keeps its words"
     assert policy.severity({"prio": " ", "severity": "error"}) is Severity.HIGH, "the first label with a value counts"
+
+
+def test_signs_without_a_letter_are_not_all_the_same() -> None:
+    policy = parsed('[severity]\ncritical = ["🔴"]\ninfo = ["🟢"]')
+    said = [policy.severity({"severity": sign}) for sign in ("🔴", "🟢", "!", "...")]
+    assert said == [Severity.CRITICAL, Severity.INFO, Severity.WARNING, Severity.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("word", "unknown"),
+    [("purple", "purple"), (" Purple! ", "Purple!"), ("critical", ""), ("P1 - Critical", ""), ("", ""), ("10", "10")],
+)
+def test_a_word_in_no_list_is_told(word: str, unknown: str) -> None:
+    assert Policy().unknown_severity({"severity": word}) == unknown
+
+
+def test_what_the_filter_of_lists_understands_a_label_means_too() -> None:
+    for text in (*Severity, "심각", "높음", "경고", "정보"):
+        found = understand(f"list severity:{text}")
+        assert isinstance(found, ListFiltered)
+        assert found.filter.severities == (Policy().severity({"severity": text}),)
 
 
 def test_a_word_may_move_to_another_level() -> None:
