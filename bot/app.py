@@ -129,7 +129,8 @@ def build_bot(
     )  # fmt: skip
     second_look = SecondLook(database=background, slack=slack, clock=clock)
     senders = [Loop(f"delivery-{index}", delivery.turn) for index in range(DELIVERY_THREADS)]
-    identity = Identity(database=background, slack=slack, reports=reports, clock=clock)
+    channels = [*routes.refuges, *(rule.value for rule in policy.routes)]
+    identity = Identity(database=background, slack=slack, reports=reports, clock=clock, channels=channels)
     listeners = ThreadPoolExecutor(settings.listener_threads, thread_name_prefix="slack")
     later = ThreadPoolExecutor(8, thread_name_prefix="answer")
 

@@ -109,7 +109,7 @@ Outcome = Sent | RateLimited | Unreachable | Rejected | Unclear
 Called = Callable[[str, Outcome], None]
 """Told of every call: the method and what came of it."""
 
-_READS = frozenset({"auth.test", "conversations.history", "conversations.list"})
+_READS = frozenset({"auth.test", "conversations.history", "conversations.info", "conversations.list"})
 """Methods that take their arguments from the query; only methods that write take JSON."""
 
 _RATE = frozenset({"ratelimited", "rate_limited"})
@@ -213,7 +213,13 @@ class Slack:
 
     def channel_id(self, name: str) -> str | Outcome:
         """The id of the channel with this name (`#` or not); empty when there is none in sight."""
-        wanted = name.lstrip("#")
+        found = self.channel_ids([name])
+        return found.get(name, "") if isinstance(found, dict) else found
+
+    def channel_ids(self, names: Sequence[str]) -> dict[str, str] | Outcome:
+        """The ids of the channels with these names (`#` or not), of those in sight."""
+        wanted = {name.lstrip("#"): name for name in names}
+        found: dict[str, str] = {}
         cursor = ""
         for _ in range(50):
             arguments = {"types": "public_channel,private_channel", "limit": 200, "exclude_archived": True}
@@ -221,12 +227,18 @@ class Slack:
             if not isinstance(outcome, Sent):
                 return outcome
             for channel in outcome.data.get("channels", []):
-                if channel.get("name") == wanted:
-                    return str(channel["id"])
+                if name := wanted.get(str(channel.get("name"))):
+                    found[name] = str(channel["id"])
             cursor = str((outcome.data.get("response_metadata") or {}).get("next_cursor") or "")
-            if not cursor:
+            if not cursor or len(found) == len(wanted):
                 break
-        return ""
+        return found
+
+    def channel_name(self, channel_id: str) -> str:
+        """What a channel is called now, without `#`; empty when Slack does not say."""
+        outcome = self._call("conversations.info", {"channel": channel_id})
+        channel = outcome.data.get("channel") if isinstance(outcome, Sent) else None
+        return str(channel.get("name") or "") if isinstance(channel, Mapping) else ""
 
     def who_am_i(self) -> Outcome:
         """The ids of the bot and its team."""

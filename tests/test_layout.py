@@ -86,6 +86,7 @@ def test_the_manifest_asks_for_the_scopes_of_the_methods_that_are_called() -> No
         "chat.update": {"chat:write"},
         "chat.delete": {"chat:write"},
         "conversations.history": {"channels:history", "groups:history"},
+        "conversations.info": {"channels:read", "groups:read"},
         "conversations.list": {"channels:read", "groups:read"},
         "views.open": set(),
     }

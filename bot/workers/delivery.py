@@ -200,11 +200,11 @@ class Delivery:
     # -- the three steps ----------------------------------------------------------------------------------------
 
     def _post(self, message: Message, face: Face) -> None:
-        outcome = self._slack.post(message.channel, face.content.text, face.content.blocks, message.post_key)
-        if isinstance(outcome, Rejected) and outcome.trouble is Trouble.CONTENT:
-            self._blame_ourselves(message, outcome)
-            plain = _plain(face.content)
-            outcome = self._slack.post(message.channel, plain.text, plain.blocks, message.post_key)
+        outcome = self._send(message, face, message.channel)
+        if isinstance(outcome, Rejected) and outcome.error == "channel_not_found":
+            outcome = self._send_by_id(message, face) or outcome
+        elif isinstance(outcome, Sent):
+            self._reports.fine(_name_of(message))
         match outcome:
             case Sent(channel=channel, ts=ts):
                 self._worked(message)
@@ -216,6 +216,27 @@ class Delivery:
                 _log.info("message posted", extra=_ids(message) | {"version": face.version, "ts": ts})
             case _:
                 self._not_posted(message, face, outcome)
+
+    def _send(self, message: Message, face: Face, channel: str) -> Outcome:
+        outcome = self._slack.post(channel, face.content.text, face.content.blocks, message.post_key)
+        if isinstance(outcome, Rejected) and outcome.trouble is Trouble.CONTENT:
+            self._blame_ourselves(message, outcome)
+            plain = _plain(face.content)
+            outcome = self._slack.post(channel, plain.text, plain.blocks, message.post_key)
+        return outcome
+
+    def _send_by_id(self, message: Message, face: Face) -> Outcome | None:
+        """No channel has this name, or none any more: the one that had it is reached by its id, if that is known."""
+        channel_id = telling.channel_id(self._database, message.channel)
+        if channel_id in ("", message.channel):
+            return None
+        outcome = self._send(message, face, channel_id)
+        if isinstance(outcome, Sent) and not self._reports.has(_name_of(message)):
+            name = self._slack.channel_name(channel_id) or channel_id
+            self._reports.trouble(
+                _name_of(message), "renamed", f"the channel is called {name} now: change the settings"
+            )
+        return outcome
 
     def _edit(self, message: Message, face: Face) -> None:
         outcome = self._slack.edit(
@@ -429,9 +450,14 @@ def _plain(content: SlackMessage) -> SlackMessage:
 
 def known_channel(database: Database, slack: Slack, channel: str) -> str | Outcome:
     """The id of a channel: as Slack answered, as configured, or as its list says; empty if there is none in sight."""
-    if learned := telling.recall(database, f"channel:{channel}"):
-        return str(learned["id"])
-    return channel if _is_channel_id(channel) else slack.channel_id(channel)
+    if learned := telling.channel_id(database, channel):
+        return learned
+    return channel if is_channel_id(channel) else slack.channel_id(channel)
+
+
+def _name_of(message: Message) -> str:
+    """A channel whose name is not the configured one any more, as `/ready` names it."""
+    return f"name of {message.channel}"
 
 
 def _edits_in(message: Message) -> str:
@@ -439,7 +465,8 @@ def _edits_in(message: Message) -> str:
     return f"edits in {message.channel}"
 
 
-def _is_channel_id(channel: str) -> bool:
+def is_channel_id(channel: str) -> bool:
+    """Whether a channel is configured by its id, which stays when its name changes."""
     return len(channel) >= 9 and channel[0] in "CGD" and channel.isalnum() and channel.isupper()
 
 

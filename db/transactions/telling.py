@@ -28,6 +28,7 @@ REPLACED_SECONDS = 2.0
 """After so long the message that takes the place of another hangs, as a rule."""
 
 _BROKEN = "broken:"
+_CHANNEL = "channel:"
 _IRREMOVABLE = "irremovable:"
 _REMEMBERED = timedelta(days=1)
 
@@ -130,9 +131,30 @@ def works(database: Database, channel: str, channel_id: str, now: datetime) -> N
     """A channel took a message: its id, and if it refused us before, what waits for it is due now."""
 
     def work(tx: Transaction) -> None:
-        messages.learn(tx, f"channel:{channel}", {"id": channel_id}, now)
+        messages.learn(tx, f"{_CHANNEL}{channel}", {"id": channel_id}, now)
         if messages.forget(tx, f"{_BROKEN}{channel}"):
             messages.hurry(tx, channel)
+
+    database.transact(work, idempotent=True)
+
+
+def channel_id(database: Database, channel: str) -> str:
+    """The id that a channel had when we knew it by this name (`#` or not); empty when we never did."""
+    name = channel.removeprefix("#")
+
+    def work(tx: Transaction) -> str:
+        found = messages.recall(tx, f"{_CHANNEL}#{name}") or messages.recall(tx, f"{_CHANNEL}{name}")
+        return str(found["id"]) if found else ""
+
+    return database.transact(work, idempotent=True)
+
+
+def learn_channels(database: Database, ids: Mapping[str, str], now: datetime) -> None:
+    """These channels have these ids."""
+
+    def work(tx: Transaction) -> None:
+        for channel, its_id in ids.items():
+            messages.learn(tx, f"{_CHANNEL}{channel}", {"id": its_id}, now)
 
     database.transact(work, idempotent=True)
 

@@ -214,6 +214,41 @@ def test_a_channel_that_refuses_with_a_code_in_no_list_is_a_broken_one(two_chann
     assert ready["database"]["broken_channels"]["#incidents"]["error"] == code
 
 
+@pytest.fixture
+def channels_of_their_own(slack: SandboxSlack) -> Iterator[None]:
+    """What a story does to the channels does not outlive it."""
+    yield
+    slack.reset(everything=True)
+
+
+@pytest.mark.usefixtures("channels_of_their_own")
+def test_a_channel_that_was_renamed_is_reached_by_its_id(town: Town) -> None:
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    town.slack.channel("alerts", id="incidents")
+    town.post(bodies.grafana(bodies.alert("Another rule", rule="another")))
+    town.post(bodies.grafana(bodies.alert("A third rule", rule="third")))
+    settle(town)
+    assert len(cards(town, "alerts")) == 3
+    assert problems(town) == {"name of #incidents": "renamed (the channel is called alerts now: change the settings)"}
+    town.slack.channel("incidents", id="alerts")
+    town.post(bodies.grafana(bodies.alert("A fourth rule", rule="fourth")))
+    settle(town)
+    assert problems(town) == {}
+
+
+@pytest.mark.usefixtures("channels_of_their_own")
+def test_a_fallback_channel_that_was_renamed_before_it_was_used_is_reached(two_channels: Town) -> None:
+    town = two_channels
+    wait_until(lambda: len(town.rows("SELECT * FROM slack_facts WHERE name LIKE 'channel:%'")) == 2, "the ids")
+    town.slack.channel("refuge", id="random")
+    town.slack.fault("chat.postMessage", "error", error="is_archived", channel="incidents")
+    town.post(bodies.grafana(bodies.alert()))
+    settle(town)
+    assert len(cards(town, "refuge")) == 1
+    assert "name of #random" in problems(town)
+
+
 @pytest.mark.parametrize("code", ["cant_delete_message", "restricted_action", "a_code_of_tomorrow"])
 def test_where_neither_edits_nor_deletions_are_taken_no_more_cards_are_posted(town: Town, code: str) -> None:
     town.post(bodies.grafana(bodies.alert()))
