@@ -137,6 +137,7 @@ class Slack:
     def __init__(self, token: Secret, api_url: str, called: Called = lambda method, outcome: None) -> None:
         self.token = token
         self._called = called
+        self._me: tuple[int, Mapping[str, str]] | None = None  # the token's number, and who it is
         self._client = WebClient(token=token(), base_url=api_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
         self._quick = WebClient(token=token(), base_url=api_url, timeout=CLICK_TIMEOUT_SECONDS, retry_handlers=[])
 
@@ -184,6 +185,7 @@ class Slack:
     def find(self, channel: str, key: str, since: float, until: float | None = None) -> Sequence[str] | Outcome:
         """The `ts` of our messages with this key posted about `since`, or until `until` (Unix seconds), oldest first.
 
+        Whoever can post can write our metadata: only what the bot of the present token wrote is ours.
         An outcome other than `Sent` says why they could not be looked for; `Rejected` also when there are too many
         messages to look through.
         """
@@ -191,6 +193,9 @@ class Slack:
             "oldest": f"{since - HISTORY_MARGIN_SECONDS:.6f}",
             "latest": f"{max(since, until or since) + HISTORY_MARGIN_SECONDS:.6f}",
         }
+        me = self._myself()
+        if not isinstance(me, Mapping):
+            return me
         found: list[str] = []
         cursor = ""
         for _ in range(20):  # 4,000 messages
@@ -204,7 +209,8 @@ class Slack:
             for message in outcome.data.get("messages", []):
                 metadata = message.get("metadata") or {}
                 payload = metadata.get("event_payload") or {}
-                if metadata.get("event_type") == EVENT_TYPE and payload.get("key") == key:
+                ours = any(value and message.get(name) == value for name, value in me.items())
+                if ours and metadata.get("event_type") == EVENT_TYPE and payload.get("key") == key:
                     found.append(str(message["ts"]))
             cursor = str((outcome.data.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
@@ -242,7 +248,21 @@ class Slack:
 
     def who_am_i(self) -> Outcome:
         """The ids of the bot and its team."""
-        return self._call("auth.test", {})
+        exchanged = self.token.exchanged()
+        outcome = self._call("auth.test", {})
+        if isinstance(outcome, Sent):
+            ids = {"bot_id": "bot_id", "user": "user_id"}
+            self._me = exchanged, {name: str(outcome.data.get(known) or "") for name, known in ids.items()}
+        return outcome
+
+    def _myself(self) -> Mapping[str, str] | Outcome:
+        """What a message of ours says of who wrote it."""
+        if self._me is None or self._me[0] != self.token.exchanged():
+            outcome = self.who_am_i()
+            if not isinstance(outcome, Sent):
+                return outcome
+        assert self._me is not None  # noqa: S101 - it has answered
+        return self._me[1]
 
     def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> Outcome:
         """Open a modal; a trigger is good once, for three seconds."""

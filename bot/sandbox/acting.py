@@ -101,11 +101,12 @@ class Acting:
             self._failed(person, channel, name, outcome.trouble)
         return outcome.shown()
 
-    def say(self, person: Person, channel: Channel, text: str) -> Message:
-        """Post an ordinary message."""
+    def say(self, person: Person, channel: Channel, text: str, metadata: Json | None = None) -> Message:
+        """Post an ordinary message; with `metadata`, as another app does for a person."""
         if channel.is_archived:
             raise ControlError(f"#{channel.name} is archived")
-        return self._workspace.add_message(channel, person.id, payloads.escaped(self._workspace, text), [])
+        shown = payloads.escaped(self._workspace, text)
+        return self._workspace.add_message(channel, person.id, shown, [], metadata=metadata)
 
     def _answer(self, person: Person, channel: Channel, name: str, outcome: Outcome) -> None:
         """What came back with the acknowledgement of a command."""

@@ -204,7 +204,10 @@ class Control:
 
     async def _say(self, body: Body) -> Json:
         message = self._acting.say(
-            self._person(body.text("user")), self._channel(body.text("channel")), body.needed("text")
+            self._person(body.text("user")),
+            self._channel(body.text("channel")),
+            body.needed("text"),
+            body.values.get("metadata"),
         )
         return {"ts": message.ts}
 

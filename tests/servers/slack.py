@@ -94,6 +94,11 @@ class SandboxSlack:
         """The ids of all channels."""
         return [str(channel["id"]) for channel in self._ask("GET", "/control/state")["channels"]]
 
+    def say(self, text: str, *, channel: str = "incidents", user: str = "U001", **more: object) -> str:
+        """Somebody writes something, or another app does; its `ts`."""
+        said = {"text": text, "channel": channel, "user": user, **more}
+        return str(self._ask("POST", "/control/message", json=said)["ts"])
+
     def delete(self, message: dict[str, Any], channel: str = "incidents") -> None:
         """A person removes a message of ours, as an admin of the workspace may."""
         where = next(one["id"] for one in self._ask("GET", "/control/state")["channels"] if one["name"] == channel)

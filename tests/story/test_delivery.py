@@ -67,6 +67,22 @@ def test_a_post_whose_answer_was_lost_is_found_again_and_not_repeated(town: Town
     assert is_acknowledged(cards(town)[0])
 
 
+def test_what_others_wrote_with_our_key_is_not_ours(town: Town) -> None:
+    """Another app, or a person's token, may write any metadata: it is neither taken for the card nor removed."""
+    town.slack.fault("chat.postMessage", "http", status=503, times=1)
+    town.post(bodies.grafana(bodies.alert()))
+    wait_until(lambda: bool(town.slack.calls("chat.postMessage")), "the post")
+    (row,) = town.rows("SELECT post_key FROM slack_messages")
+    metadata = {"event_type": "observer_message", "event_payload": {"key": row["post_key"]}}
+    stranger = town.slack.say("I was here first", metadata=metadata)
+    settle(town)
+    assert len(cards(town)) == 1
+    town.rows("UPDATE slack_second_looks SET due_at = '2000-01-01'")
+    wait_until(lambda: town.rows("SELECT looks FROM slack_second_looks") == [{"looks": 1}], "the second look")
+    assert [one["text"] for one in town.slack.messages() if one["ts"] == stranger] == ["I was here first"]
+    assert town.slack.calls("chat.delete") == []
+
+
 @pytest.mark.parametrize(
     ("kind", "details"),
     [
