@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from db.model.alert import Alert, AlertKind
 from db.model.blind import blind_parts
-from db.model.identity import KeyParts
+from db.model.identity import KeyParts, spelt
 from db.model.policy import KUBERNETES_PHASES, Policy
 
 _EXPORTER = re.compile(r"(?:.*-)?(?:kube-state-metrics|kubelet|node-exporter)")
 """Exporters that report about others: their own `service` label is where a number was scraped, not what fails."""
 
 _WORKLOADS = (
-    "deployment",
-    "statefulset",
-    "daemonset",
-    "horizontalpodautoscaler",
-    "job_name",
-    "cronjob",
-    "container",
+    *("deployment", "k8s.deployment.name", "k8s_deployment_name"),
+    *("statefulset", "k8s.statefulset.name", "k8s_statefulset_name"),
+    *("daemonset", "k8s.daemonset.name", "k8s_daemonset_name"),
+    *("horizontalpodautoscaler", "k8s.hpa.name", "k8s_hpa_name"),
+    *("job_name", "k8s.job.name", "k8s_job_name"),
+    *("cronjob", "k8s.cronjob.name", "k8s_cronjob_name"),
+    *("container", "k8s.container.name", "k8s_container_name"),
     "persistentvolumeclaim",
 )
-"""Labels of kube-prometheus alerts that name the failing workload, the most telling first."""
+"""Labels that name the failing workload, the most telling first: those of kube-prometheus and of OpenTelemetry."""
+
+_PODS = ("pod", "k8s.pod.name", "k8s_pod_name")
 
 _POD = re.compile(r"(.+?)-(?:[a-f0-9]{6,10}-[a-z0-9]{5}|[a-z0-9]{5}|\d{1,4})")
 """A workload's name and what its ReplicaSet, DaemonSet or StatefulSet added to name a pod."""
@@ -32,8 +34,9 @@ _POD = re.compile(r"(.+?)-(?:[a-f0-9]{6,10}-[a-z0-9]{5}|[a-z0-9]{5}|\d{1,4})")
 def key_parts(alert: Alert, policy: Policy, origin: str = "") -> KeyParts:
     """The parts of the incident key of one alert; `origin` is the host of the Grafana it comes from, if known.
 
-    Ordinary labels are taken as they are. Two things of Kubernetes are not what their label says: a `phase` such as
-    `Failed` is the state of a pod or volume, and the `service` of an alert on exporter data is the exporter.
+    Ordinary labels are taken as they are, but for their spelling (`spelt`). Two things of Kubernetes are not what their
+    label says: a `phase` such as `Failed` is the state of a pod or volume, and the `service` of an alert on exporter
+    data is the exporter.
     """
     if alert.kind is AlertKind.BLIND:
         return blind_parts(alert, policy.blind, origin)
@@ -48,34 +51,39 @@ def key_parts(alert: Alert, policy: Policy, origin: str = "") -> KeyParts:
 
 
 def _first(labels: Mapping[str, str], names: Iterable[str]) -> str:
+    return next(_said(labels, names), "")
+
+
+def _said(labels: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
+    """What the labels of these names say, in this order, without those that say nothing."""
     for name in names:
-        if value := labels.get(name):
-            return value
-    return ""
+        if (value := labels.get(name)) and (text := spelt(value)):
+            yield text
 
 
 def _phase(labels: Mapping[str, str], policy: Policy) -> str:
-    phase = _first(labels, policy.phase_labels)
-    return "" if phase.lower() in KUBERNETES_PHASES else phase
+    phases = _said(labels, policy.phase_labels)
+    return next((phase for phase in phases if phase.lower() not in KUBERNETES_PHASES), "")
 
 
 def _service(alert: Alert, policy: Policy) -> str:
     labels = alert.labels
-    service = _first(labels, policy.service_labels)
-    if service and not ("instance" in labels and _EXPORTER.fullmatch(service)):
-        return service  # without `instance` the alert is about the scrape target itself, as TargetDown is
-    if not service and alert.source != "alertmanager":
+    by_exporter = False
+    for service in _said(labels, policy.service_labels):
+        if not ("instance" in labels and _EXPORTER.fullmatch(service)):
+            return service  # without `instance` the alert is about the scrape target itself, as TargetDown is
+        by_exporter = True
+    if not by_exporter and alert.source != "alertmanager":
         return ""  # a Grafana rule that wants a service in the key carries the label
     return _workload(labels)
 
 
 def _workload(labels: Mapping[str, str]) -> str:
     """The failing workload by its own labels; names of exporters are skipped here too."""
-    for name in _WORKLOADS:
-        value = labels.get(name, "")
-        if value and not _EXPORTER.fullmatch(value):
-            return value
-    pod = _pod_owner(labels.get("pod", ""))
+    for workload in _said(labels, _WORKLOADS):
+        if not _EXPORTER.fullmatch(workload):
+            return workload
+    pod = _pod_owner(_first(labels, _PODS))
     return "" if _EXPORTER.fullmatch(pod) else pod
 
 

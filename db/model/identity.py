@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +26,22 @@ class KeyParts:
     namespace: str = ""
     service: str = ""
     phase: str = ""
+
+
+def spelt(text: str) -> str:
+    """A part of a key as it counts: composed (Unicode NFC), without blanks and invisible characters around it.
+
+    macOS writes Hangul and accents decomposed, and nobody sees the difference.
+    """
+    if text.isascii():
+        return text.strip()
+    return unicodedata.normalize("NFC", text).strip(_BLANKS)
+
+
+_BLANKS = (
+    " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\xad\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\u3164\ufeff"
+)
 
 
 def incident_key(parts: KeyParts) -> IncidentKey:

@@ -6,6 +6,7 @@ has no backreferences and no look-around; a pattern that needs them is refused w
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,19 +21,23 @@ class PatternError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One regular expression; raises `PatternError` when RE2 does not take it."""
+    """One regular expression; raises `PatternError` when RE2 does not take it.
+
+    Letters with accents and Hangul fit however they are composed.
+    """
 
     text: str
     _compiled: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "text", _composed(self.text))
         object.__setattr__(self, "_compiled", None if _is_plain(self.text) else _compiled(self.text))
 
     def fits(self, value: str) -> bool:
         """Whether it matches the whole of a text."""
         if self._compiled is None:  # nothing in it means anything but itself: the commonest case, and a fast one
             return value == self.text
-        return self._compiled.fullmatch(value.encode("utf-8", "replace")) is not None
+        return self._compiled.fullmatch(_composed(value).encode("utf-8", "replace")) is not None
 
 
 def spans(compiled: Any, text: bytes, most: int) -> list[tuple[int, int]] | None:
@@ -68,6 +73,10 @@ def _compiled(text: str) -> Any:
         raise PatternError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from error
     except UnicodeEncodeError as error:
         raise PatternError("it is not text") from error
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _is_plain(text: str) -> bool:

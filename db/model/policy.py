@@ -76,10 +76,15 @@ class Policy:
     refire_after: timedelta = timedelta(
         minutes=15
     )  # "firing" for an occurrence resolved longer ago is a new occurrence
-    cluster_labels: tuple[str, ...] = ("cluster",)
-    namespace_labels: tuple[str, ...] = ("namespace",)
-    service_labels: tuple[str, ...] = ("service",)
-    phase_labels: tuple[str, ...] = ("phase",)
+    # where the plain label is absent, the name that OpenTelemetry has for it counts, as it is or after translation
+    cluster_labels: tuple[str, ...] = ("cluster", "k8s.cluster.name", "k8s_cluster_name")
+    namespace_labels: tuple[str, ...] = ("namespace", "k8s.namespace.name", "k8s_namespace_name")
+    service_labels: tuple[str, ...] = ("service", "service.name", "service_name")
+    phase_labels: tuple[str, ...] = (
+        "phase",
+        *("deployment.environment.name", "deployment_environment_name"),
+        *("deployment.environment", "deployment_environment"),
+    )
     severity_labels: tuple[str, ...] = ("severity",)
     severity_words: Mapping[str, Severity] = field(default_factory=lambda: _table(_WORDS))
     default_severity: Severity = Severity.WARNING
@@ -128,7 +133,7 @@ class Policy:
         if not template:
             return alertname
         values = {**labels, "alertname": alertname}
-        return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], ""), template).strip() or alertname
+        return _BRACES.sub(lambda found: values.get(found[1].strip(), ""), template).strip() or alertname
 
     def is_heartbeat(self, labels: Mapping[str, str]) -> bool:
         """Whether the alert only says that the source is alive (Alertmanager's `Watchdog`)."""
@@ -256,6 +261,17 @@ def _severity_words(section: Section) -> Mapping[str, Severity]:
     return words
 
 
+_BRACES = re.compile(r"\{([^{}]*)\}")
+
+
+def _braces_problem(template: str) -> str:
+    """What is wrong with the braces of a title; any text but an empty one can be the name of a label."""
+    names = _BRACES.findall(template)
+    if "{" in (rest := _BRACES.sub("", template)) or "}" in rest or not all(map(str.strip, names)):
+        return f'must have names of labels in its braces, such as "{{service}}" or "{{service.name}}", not {template!r}'
+    return ""
+
+
 def _rules(file: Sections, name: str, value_key: str) -> tuple[Rule, ...]:
     rules = []
     for section in file.entries(name, {"match", value_key}):
@@ -263,5 +279,7 @@ def _rules(file: Sections, name: str, value_key: str) -> tuple[Rule, ...]:
         if not isinstance(value, str) or not value:
             section.problem(value_key, "must be a text")
             continue
+        if value_key == "title" and (problem := _braces_problem(value)):
+            section.problem(value_key, problem)
         rules.append(Rule(section.matcher(), value))
     return tuple(rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -125,9 +125,18 @@ class Section:
             self.problem(key, 'must be a table such as {service = "checkout-.*"}')
             return Matcher(())
         labels = []
-        for label, pattern in match.items():
+        for label, pattern in _flat(match):
             try:
-                labels.append((str(label), Pattern(str(pattern))))
+                labels.append((label, Pattern(str(pattern))))
             except PatternError as error:
                 self.problem(f"{key}.{label}", f"is not a regular expression: {error}")
         return Matcher(tuple(labels))
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The members of a table; TOML makes tables inside it of names with dots, as in `{service.name = "checkout"}`."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value

@@ -11,7 +11,7 @@ from db.columns import cut, cut_bytes, from_bytes, from_json, from_time, to_json
 from db.database import Row, Transaction
 from db.literals import Written, text_literal
 from db.model.alert import Links
-from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
+from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, spelt
 from db.model.incident import Chain, Filter, Incident, Severity, Status
 from db.queries import query
 
@@ -209,9 +209,9 @@ def _filter(wanted: Filter) -> dict[str, object]:
         "statuses": [status.value for status in wanted.statuses or tuple(Status)],
         "any_severity": not wanted.severities,
         "severities": [severity.value for severity in wanted.severities or tuple(Severity)],
-        "cluster": wanted.cluster,
-        "namespace": wanted.namespace,
-        "service": wanted.service,
+        "cluster": spelt(wanted.cluster),
+        "namespace": spelt(wanted.namespace),
+        "service": spelt(wanted.service),
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from db.model.alert import AlertKind, AlertState
+from db.model.identity import spelt
 from receiver.sources.wild import Wild, quoted
 
 MAX_NAME = 255
@@ -145,9 +146,9 @@ def kind_and_name(labels: Mapping[str, str]) -> tuple[AlertKind, str]:
     Grafana replaces the name of a rule whose query gives nothing or fails by `DatasourceNoData` or `DatasourceError`
     and moves the title of the rule to the label `rulename`.
     """
-    alertname = labels.get("alertname", "")
+    alertname = spelt(labels.get("alertname", ""))
     if alertname in _BLIND:
-        return AlertKind.BLIND, labels.get("rulename", alertname)
+        return AlertKind.BLIND, spelt(labels.get("rulename", alertname))
     return AlertKind.NORMAL, alertname
 
 

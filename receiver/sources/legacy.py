@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db.model.alert import Alert, AlertKind, AlertState, Links
+from db.model.identity import spelt
 from receiver.sources import fields
 from receiver.sources.wild import Wild, quoted
 
@@ -40,8 +41,8 @@ def read_alert(body: Wild) -> Alert:
     meaning = _MEANINGS.get(state.text().strip().lower())
     if meaning is None:
         raise state.error(f'expected "alerting", "ok", "no_data" or "paused", found {quoted(state.text())}')
-    rule_id = body.get("ruleId").scalar_or("").strip()
-    name = body.get("ruleName").scalar_or("")
+    rule_id = spelt(body.get("ruleId").scalar_or(""))
+    name = spelt(body.get("ruleName").scalar_or(""))
     if not rule_id and not name:
         raise body.get("ruleId").error("expected the number of the rule, found neither ruleId nor ruleName")
     message = body.get("message").text_or("")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
 from db.model.attribution import key_parts
-from db.model.identity import KeyParts
+from db.model.identity import KeyParts, spelt
 from db.model.policy import Policy
 from tests.db.builders import an_alert
 from tests.strategies import labels, unhurried
@@ -94,10 +95,42 @@ def test_the_policy_names_other_labels() -> None:
     assert key_parts(replace(alert, labels={**of_alert, "k8s_cluster": "a"}), policy).cluster == "a"
 
 
+@pytest.mark.parametrize("separator", [".", "_"])
+@pytest.mark.parametrize("source", ["grafana", "alertmanager"])
+def test_names_of_opentelemetry_stand_in_for_absent_labels(source: str, separator: str) -> None:
+    names = ("k8s.cluster.name", "k8s.namespace.name", "service.name", "deployment.environment.name")
+    otel = {
+        name.replace(".", separator): value for name, value in zip(names, ("eu", "web", "rails", "prod"), strict=True)
+    }
+    assert parts(source, **otel) == KeyParts("am:x", "eu", "web", "rails", "prod")
+    old = {"deployment.environment".replace(".", separator): "prod", "phase": "Failed"}
+    assert parts(source, **old) == KeyParts("am:x", phase="prod")
+    plain = {"cluster": "prod-eu-1", "namespace": "payments", "service": "checkout-api", "phase": "staging"}
+    assert parts(source, **otel, **plain) == KeyParts("am:x", *plain.values()), "the alert's own labels come first"
+
+
+def test_workloads_have_names_of_opentelemetry_too() -> None:
+    assert (
+        parts(**{**KSM, "k8s.deployment.name": "ledger", "k8s.pod.name": "ledger-7c9d8f6b54-x2k4q"}).service == "ledger"
+    )
+    assert parts(k8s_pod_name="api-7c9d8f6b54-x2k4q").service == "api"
+    assert parts(**KSM, **{"service.name": "rails"}).service == "rails", "the exporter is not what fails"
+
+
+def test_spellings_that_look_the_same_are_the_same() -> None:
+    for text in ("결제", "Zahlungsbüro", "é"):
+        composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+        one = parts(cluster=composed, namespace=composed, service=composed, phase=composed)
+        blank = f"\u200b \u00a0{decomposed}\t"
+        assert parts(cluster=blank, namespace=decomposed, service=blank, phase=decomposed) == one
+        assert one.service == composed
+    assert parts(service=" api ", cluster="\ufeff") == KeyParts("am:x", service="api")
+
+
 @given(labels)
 @unhurried
 def test_any_labels_give_parts(of_alert: dict[str, str]) -> None:
     for source in ("grafana", "alertmanager"):
         found = key_parts(replace(an_alert(source=source), labels=of_alert), Policy())
         assert found.rule_uid == "checkout_5xx"
-        assert found.cluster == of_alert.get("cluster", "")
+        assert found.cluster == spelt(of_alert.get("cluster", ""))

@@ -171,6 +171,29 @@ def test_a_route_without_a_match_takes_everything() -> None:
     assert parsed('[[routes]]\nchannel = "#all"').channel({}) == "#all"
 
 
+def test_labels_with_dots_are_matched_and_fill_titles() -> None:
+    policy = parsed(
+        """
+        [[titles]]
+        match = { service.name = "rails|결제", "k8s.cluster.name" = "eu" }
+        title = "{service.name} in {k8s.cluster.name} is broken {a name}{no-such/name}"
+        """
+    )
+    labels = {"service.name": "rails", "k8s.cluster.name": "eu", "a name": "now"}
+    assert policy.title("X", labels) == "rails in eu is broken now"
+    assert policy.title("X", {**labels, "service.name": "billing"}) == "X"
+    hangul = unicodedata.normalize("NFD", "결제")
+    assert policy.title("X", {**labels, "service.name": hangul}) == f"{hangul} in eu is broken now"
+
+
+@pytest.mark.parametrize(
+    "title", ["{}", "{ }", "{{service}}", "{{ $labels.service }}", "{service", "service}", "{a{b}}"]
+)
+def test_braces_without_the_name_of_a_label_are_a_problem(title: str) -> None:
+    [problem] = problems(f"[[titles]]\ntitle = '{title}'")
+    assert problem.startswith("titles[0].title must have names of labels in its braces")
+
+
 def test_categories_are_chosen_like_routes() -> None:
     policy = parsed('[[categories]]\nmatch = { namespace = "pay.*" }\ncategory = "Payments"')
     assert policy.category({"namespace": "payments"}) == "Payments"
