@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bot.blocks import card, parts
 from bot.blocks.kit import Block, context, fields, message
 from bot.blocks.message import SlackMessage
@@ -17,26 +19,36 @@ _NOTE = 400
 
 
 def incident_details(
-    details: Details, words: Words, *, ephemeral: bool = True, shared_by: Who | None = None
+    details: Details,
+    words: Words,
+    *,
+    ephemeral: bool = True,
+    shared_by: Who | None = None,
+    as_of: datetime | None = None,
 ) -> SlackMessage:
     """The facts of the card, the latest alerts, the timeline, and buttons by state.
 
-    An ephemeral answer has a button that shows it to the channel; the shared one says who did that.
+    An ephemeral answer has a button that shows it to the channel. The shared one says who did that, and when: nobody
+    keeps it up to date, so it has no buttons.
     """
     incident = details.incident
     mark = f":{incident.incident_id}:{incident.version}"
-    share = (parts.share_button(incident, words),) if ephemeral else ()
     small_print = [
         Mrkdwn(f"{safe(words.filed_as)}: {code(incident.incident_id, 64)}"),
         words.shared_by(shared_by) if shared_by is not None else Mrkdwn(""),
+        words.as_of(moment(as_of)) if as_of is not None else Mrkdwn(""),
     ]
+    buttons: list[Block] = []
+    if ephemeral:
+        share = (parts.share_button(incident, words),)
+        buttons = parts.buttons(incident, words, block_id=f"details-buttons{mark}", more=share, details=False)
     blocks: list[Block] = [
         card.card_header(incident, words, block_id=f"details-header{mark}"),
         *fields(parts.facts(incident, words), block_id=f"details-facts{mark}"),
         *card.description(incident, words, note_limit=_NOTE, prefix="details"),
         parts.titled(words.latest_alerts, _alerts(details.alerts, words), block_id=f"details-alerts{mark}"),
         parts.titled(words.timeline, _events(details.events, words), block_id=f"details-timeline{mark}"),
-        *parts.buttons(incident, words, block_id=f"details-buttons{mark}", more=share, details=False),
+        *buttons,
         *context(small_print, block_id=f"details-id{mark}"),
     ]
     return message(parts.announcement(incident, words), blocks)

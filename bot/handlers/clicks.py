@@ -104,7 +104,9 @@ def _show(context: Context, ack: Ack, click: Click) -> None:
         return
     details = context.veil.details(details)
     if click.action is ClickAction.SHARE:
-        shared = incident_details(details, context.words, ephemeral=False, shared_by=who(person(click.user_id)))
+        shared = incident_details(
+            details, context.words, ephemeral=False, shared_by=who(person(click.user_id)), as_of=context.clock()
+        )
         context.share(click.response_url, shared)
     else:
         context.whisper(click.response_url, incident_details(details, context.words))

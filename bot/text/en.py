@@ -188,6 +188,9 @@ class English(Words):
     def shared_by(self, who: Who) -> Mrkdwn:
         return Mrkdwn(f"Shared by {who.name}")
 
+    def as_of(self, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"As of {at}")
+
     def done(self, action: Action, name: Mrkdwn) -> Mrkdwn:
         match action:
             case Action.ACKNOWLEDGE:

@@ -201,6 +201,9 @@ class Korean(Words):
     def shared_by(self, who: Who) -> Mrkdwn:
         return Mrkdwn(f"{_by(who)} 공유했습니다")
 
+    def as_of(self, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"기준 시각 {at}")
+
     def done(self, action: Action, name: Mrkdwn) -> Mrkdwn:
         match action:
             case Action.ACKNOWLEDGE:

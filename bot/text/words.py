@@ -232,6 +232,10 @@ class Words(ABC):
     def shared_by(self, who: Who) -> Mrkdwn:
         """Whose question the channel sees the answer to."""
 
+    @abstractmethod
+    def as_of(self, at: Mrkdwn) -> Mrkdwn:
+        """That this was so then, and is not kept up to date."""
+
     # -- answers -------------------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -467,9 +467,12 @@ def test_details_have_alerts_timeline_and_a_way_to_share_them() -> None:
     assert sum(line.startswith("• ") for line in lines) == 5
     assert "[*Acknowledge] [Resolve…] [Share in channel]" in lines
     assert f"> ID: `{ACTIVE.incident_id}`" in lines
-    shared = details.incident_details(shown, ENGLISH, ephemeral=False, shared_by=who(person("U0ANN")))
-    assert "[*Acknowledge] [Resolve…]" in drawn(shared).split("\n")
-    assert f"> ID: `{ACTIVE.incident_id}`   Shared by <@U0ANN>" in drawn(shared).split("\n")
+    shared = details.incident_details(
+        shown, ENGLISH, ephemeral=False, shared_by=who(person("U0ANN")), as_of=datetime.fromtimestamp(1795220460, UTC)
+    )
+    assert "[" not in drawn(shared), "nobody keeps it up to date: a button would be a lie some day"
+    assert f"> ID: `{ACTIVE.incident_id}`   Shared by <@U0ANN>   As of {AT_00_21}" in drawn(shared).split("\n")
+    assert "기준 시각" in drawn(details.incident_details(shown, KOREAN, ephemeral=False, as_of=STARTED))
 
 
 def test_the_list() -> None:
