@@ -1,10 +1,10 @@
 """The grammar of the slash command: what was typed becomes a command, or the nearest right form.
 
-/incident                                    list what is open
+/incident                                          list what is open
 /incident list [status:… severity:… cluster:… namespace:"…" service:…]
-/incident 42 | #42 | INC-… | show 42         show one
-/incident ack|unack|reopen 42
-/incident resolve 42 [action taken]
+/incident NUMBER | #NUMBER | INC-… | show NUMBER   show one
+/incident ack|unack|reopen NUMBER
+/incident resolve NUMBER [action taken]
 /incident help
 """
 
@@ -80,12 +80,17 @@ class Misunderstood:
     """What was typed fits no form."""
 
     text: str  # all that was typed
-    nearest: str  # the nearest right form, ready to be typed but for `NUMBER`: `/incident resolve 42`
+    nearest: str  # the nearest right form, ready to be typed but for `NUMBER`
     problem: Problem
     subject: str = ""  # the part that is wrong
     filter_name: str = ""  # for `UNKNOWN_VALUE`: of which filter
     allowed: tuple[str, ...] = ()  # what the part could be
-    action: Action | None = None  # for `MISSING_REFERENCE`: what should be done with the incident
+    action: Action | None = None  # what should be done with the incident that was not named; None: show it
+
+    @property
+    def lacks_incident(self) -> bool:
+        """Whether only the incident is missing: the person can choose one."""
+        return self.nearest.endswith(f" {NUMBER}")
 
 
 Command = ListOpen | ListFiltered | Show | Change | Help | Misunderstood
@@ -272,10 +277,10 @@ class _Asked:
     def _change(self, action: Action, verb: _Word, rest: Sequence[_Word]) -> Command:
         short = _SHORT[action]
         if not rest:
-            return replace(self._wrong(Problem.MISSING_REFERENCE, f"{short} {NUMBER}", verb.text), action=action)
+            return self._wrong(Problem.MISSING_REFERENCE, f"{short} {NUMBER}", verb.text, action=action)
         reference, words_behind = _referred(rest)
         if reference is None:
-            return self._wrong(Problem.WRONG_REFERENCE, f"{short} {NUMBER}", rest[0].text)
+            return self._wrong(Problem.WRONG_REFERENCE, f"{short} {NUMBER}", rest[0].text, action=action)
         behind = typed(self.text[rest[len(rest) - len(words_behind) - 1].end :]).strip()
         if not words_behind:
             return Change(action, reference)
@@ -304,7 +309,7 @@ class _Asked:
             form = "list"
         else:
             form = "help"
-        return self._wrong(Problem.UNKNOWN_COMMAND, form, first.text)
+        return self._wrong(Problem.UNKNOWN_COMMAND, form, first.text, action=_CHANGES.get(verb))
 
     def _filtered(self, words: Sequence[_Word]) -> Command:
         if not words:
@@ -377,8 +382,9 @@ class _Asked:
         return _once(chosen)
 
     def _wrong(
-        self, problem: Problem, form: str, subject: str, *, filter_name: str = "", allowed: tuple[str, ...] = ()
-    ) -> Misunderstood:
+        self, problem: Problem, form: str, subject: str, *, filter_name: str = "", allowed: tuple[str, ...] = (),
+        action: Action | None = None,
+    ) -> Misunderstood:  # fmt: skip
         return Misunderstood(
             text=typed(self.text).strip(),
             nearest=f"{self.name} {form}",
@@ -386,6 +392,7 @@ class _Asked:
             subject=typed(subject),
             filter_name=filter_name,
             allowed=allowed,
+            action=action,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.blocks.kit import Block, header, message, section
 from bot.blocks.message import SlackMessage
+from bot.grammar import NUMBER
 from bot.text.markup import Mrkdwn, bold, code, joined, safe
 from bot.text.words import Words
 
@@ -21,11 +22,11 @@ def help_message(words: Words, command: str = "/incident", hint: Mrkdwn | None =
     rows = (
         (command, words.help_list),
         (f"{command} list severity:critical", words.help_filter),
-        (f"{command} 42", words.help_show),
-        (f"{command} ack 42", words.help_acknowledge),
-        (f"{command} unack 42", words.help_unacknowledge),
-        (f"{command} resolve 42 rolled back", words.help_resolve),
-        (f"{command} reopen 42", words.help_reopen),
+        (f"{command} {NUMBER}", words.help_show),
+        (f"{command} ack {NUMBER}", words.help_acknowledge),
+        (f"{command} unack {NUMBER}", words.help_unacknowledge),
+        (f"{command} resolve {NUMBER} rolled back", words.help_resolve),
+        (f"{command} reopen {NUMBER}", words.help_reopen),
         (f"{command} help", words.help_help),
     )
     commands = joined("\n", [Mrkdwn(f"• {code(form)}  {safe(does)}") for form, does in rows])

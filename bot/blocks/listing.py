@@ -8,34 +8,38 @@ from bot.blocks.message import SlackMessage
 from bot.text.markup import Mrkdwn, bold, code, joined, safe
 from bot.text.words import Words
 from db.model.incident import Filter, Incident, Listing
+from db.model.lifecycle import Action
 
 ROWS = 10
 _TITLE = 80
 _FACT = 50
+_NO_HINT = Mrkdwn("")
 
 
-def incident_list(listing: Listing, words: Words, *, command: str = "/incident") -> SlackMessage:
-    """The first rows, how many there are in all, and how to see others."""
+def incident_list(
+    listing: Listing, words: Words, *, command: str = "/incident", hint: Mrkdwn = _NO_HINT, action: Action | None = None
+) -> SlackMessage:
+    """The first rows, how many there are in all, and how to see others.
+
+    `hint` stands above them; with `action` each row has the button for that, where it can be done.
+    """
+    hints: list[Block] = [section(hint, block_id="list-hint")] if hint else []
     if not listing.incidents:
-        return _nothing(listing, words)
+        sentence = safe(words.nothing_open if listing.filter == Filter() else words.nothing_matches)
+        return message(joined("\n", [hint, sentence]), [*hints, section(sentence, block_id="list-empty")])
     shown = listing.incidents[:ROWS]
     title = words.listing_title(max(listing.total, len(shown)), only_open=_only_open(listing))
-    blocks: list[Block] = [header(title, block_id="list-header")]
-    blocks += [_row(index, incident, words) for index, incident in enumerate(shown)]
+    blocks = [*hints, header(title, block_id="list-header")]
+    blocks += [_row(index, incident, words, action) for index, incident in enumerate(shown)]
     blocks += context(_rest(listing, len(shown), words, command), block_id="list-rest")
-    return message(_spoken(title, shown, words), blocks)
-
-
-def _nothing(listing: Listing, words: Words) -> SlackMessage:
-    sentence = safe(words.nothing_open if listing.filter == Filter() else words.nothing_matches)
-    return message(sentence, [section(sentence, block_id="list-empty")])
+    return message(joined("\n", [hint, _spoken(title, shown, words)]), blocks)
 
 
 def _only_open(listing: Listing) -> bool:
     return set(listing.filter.statuses) == set(Filter().statuses)
 
 
-def _row(index: int, incident: Incident, words: Words) -> Block:
+def _row(index: int, incident: Incident, words: Words, action: Action | None) -> Block:
     first = Mrkdwn(f"{parts.SEVERITY_EMOJI[incident.severity]} {bold(parts.name_of(incident, words, _TITLE))}")
     firing = words.firing_of(incident.instances_firing, incident.instances_total)
     facts = [
@@ -51,7 +55,7 @@ def _row(index: int, incident: Incident, words: Words) -> Block:
     return section(
         joined("\n", [first, joined(" · ", facts)]),
         block_id=f"row-{index}:{incident.incident_id}:{incident.version}",
-        accessory=parts.show_button(incident, words, words.show),
+        accessory=parts.change_button(incident, words, action) or parts.show_button(incident, words, words.show),
     )
 
 

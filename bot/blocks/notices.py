@@ -7,10 +7,12 @@ from datetime import datetime
 from bot.blocks import parts
 from bot.blocks.help import help_message
 from bot.blocks.kit import context, message, section
+from bot.blocks.listing import incident_list
 from bot.blocks.message import SlackMessage
-from bot.grammar import Misunderstood, Problem, Reference
+from bot.grammar import NUMBER, Misunderstood, Problem, Reference
 from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
 from bot.text.words import Words
+from db.model.incident import Listing
 from db.model.lifecycle import Action, Already, Changed, Reason, Refused
 
 
@@ -114,6 +116,17 @@ def test_received(words: Words, *, contact_point: str, source: str, at: datetime
             *context([safe(words.test_explanation)], block_id="test-meaning"),
         ],
     )
+
+
+def choose(wrong: Misunderstood, listing: Listing, words: Words, *, command: str = "/incident") -> SlackMessage:
+    """Only the incident was not named: those that could be meant, with buttons; a single one is offered by its number,
+    unless something else was typed in the place of one."""
+    nearest = wrong.nearest
+    if wrong.problem is Problem.MISSING_REFERENCE and listing.total == 1:
+        nearest = nearest.removesuffix(NUMBER) + str(listing.incidents[0].number)
+    asked = wrong.problem is Problem.UNKNOWN_COMMAND or nearest != wrong.nearest
+    hint = joined("\n", [_problem(wrong, words), words.did_you_mean(code(nearest)) if asked else Mrkdwn("")])
+    return incident_list(listing, words, command=command, hint=hint, action=wrong.action)
 
 
 def _problem(wrong: Misunderstood, words: Words) -> Mrkdwn:

@@ -13,6 +13,7 @@ from db.model.blind import BLIND_TITLE, RECOVERED_REASON
 from db.model.blind import OBSERVER as BLIND_ACTOR
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Event, EventKind, Incident, Severity, Status
+from db.model.lifecycle import Action
 from db.model.reconcile import FOUND_BY
 
 SEVERITY_EMOJI: Mapping[Severity, str] = {
@@ -326,6 +327,27 @@ def buttons(
         back = option(words.unacknowledge, _value(ClickAction.UNACKNOWLEDGE, incident))
         row.append(overflow([back], action_id=MORE))
     return actions(row, block_id=block_id)
+
+
+def change_button(incident: Incident, words: Words, action: Action | None) -> Element | None:
+    """The button for this action; None where the incident's state does not allow it."""
+    name = plain_name(incident, words)
+    match action, incident.status:
+        case Action.ACKNOWLEDGE, Status.ACTIVE:
+            return _acknowledge(incident, words, name)
+        case Action.UNACKNOWLEDGE, Status.ACKNOWLEDGED:
+            return button(
+                words.unacknowledge,
+                action_id=ClickAction.UNACKNOWLEDGE.action_id,
+                value=_value(ClickAction.UNACKNOWLEDGE, incident),
+                accessible=words.unacknowledge_of(name),
+            )
+        case Action.RESOLVE, (Status.ACTIVE | Status.ACKNOWLEDGED):
+            return _resolve(incident, words, name)
+        case Action.REOPEN, Status.RESOLVED:
+            return _reopen(incident, words, name)
+        case _:
+            return None
 
 
 def show_button(incident: Incident, words: Words, label: str) -> Element:

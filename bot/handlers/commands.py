@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import assert_never
 
 from slack_bolt import Ack
@@ -17,11 +18,18 @@ from bot.handlers.context import Context
 from bot.payloads import CommandCall, UnreadablePayload, read_command
 from db.errors import RecordError
 from db.model.identity import person
-from db.model.incident import Filter
-from db.model.lifecycle import Already, Changed, Refused
+from db.model.incident import Filter, Status
+from db.model.lifecycle import Action, Already, Changed, Refused
 from db.transactions import lookup, respond
 
 _log = logging.getLogger(__name__)
+
+_CANDIDATES: Mapping[Action | None, tuple[Status, ...]] = {
+    Action.ACKNOWLEDGE: (Status.ACTIVE,),
+    Action.UNACKNOWLEDGE: (Status.ACKNOWLEDGED,),
+    Action.REOPEN: (Status.RESOLVED,),
+}
+"""Which incidents an action is for; for the others those that are open."""
 
 
 def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
@@ -54,6 +62,8 @@ def _run(context: Context, call: CommandCall) -> SlackMessage:
             return _change(context, call, command)
         case Help():
             return help_message(words, call.name)
+        case Misunderstood() if command.lacks_incident:
+            return _choose(context, call, command)
         case Misunderstood():
             return notices.misunderstood(command, words, command=call.name)
         case _:
@@ -63,6 +73,15 @@ def _run(context: Context, call: CommandCall) -> SlackMessage:
 def _list(context: Context, call: CommandCall, wanted: Filter) -> SlackMessage:
     found = lookup.list_incidents(context.database, wanted)
     return incident_list(context.veil.listing(found), context.words, command=call.name)
+
+
+def _choose(context: Context, call: CommandCall, wrong: Misunderstood) -> SlackMessage:
+    """The incidents that could be meant: those with which it can be done, else all that are open."""
+    for statuses in (_CANDIDATES.get(wrong.action, Filter().statuses), Filter().statuses):
+        found = lookup.list_incidents(context.database, Filter(statuses=statuses))
+        if found.incidents:
+            break
+    return notices.choose(wrong, context.veil.listing(found), context.words, command=call.name)
 
 
 def _show(context: Context, reference: Reference) -> SlackMessage:

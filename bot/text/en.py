@@ -164,6 +164,9 @@ class English(Words):
     def acknowledge_of(self, name: str) -> str:
         return f"Acknowledge {name}"
 
+    def unacknowledge_of(self, name: str) -> str:
+        return f"Un-acknowledge {name}"
+
     def resolve_of(self, name: str) -> str:
         return f"Resolve {name}"
 

@@ -177,6 +177,9 @@ class Korean(Words):
     def acknowledge_of(self, name: str) -> str:
         return f"확인: {name}"
 
+    def unacknowledge_of(self, name: str) -> str:
+        return f"확인 취소: {name}"
+
     def resolve_of(self, name: str) -> str:
         return f"해결: {name}"
 

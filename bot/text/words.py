@@ -197,6 +197,10 @@ class Words(ABC):
         """`name` is `#42 CheckoutErrors`, here and below."""
 
     @abstractmethod
+    def unacknowledge_of(self, name: str) -> str:
+        """The button that takes an acknowledgement back."""
+
+    @abstractmethod
     def resolve_of(self, name: str) -> str:
         """The button that opens the dialog."""
 

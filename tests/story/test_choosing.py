@@ -1,0 +1,87 @@
+"""A command that does not say which incident: the person is asked, and never sent to a stranger's one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests import bodies
+from tests.servers.observer import Town
+
+
+def opened(town: Town, count: int) -> None:
+    """So many open incidents, with the numbers 1 and up."""
+    for number in range(1, count + 1):
+        town.post(bodies.grafana(bodies.alert(f"Rule {number}", rule=f"rule-{number}")))
+
+
+def answered(town: Town, text: str, user: str = "U001") -> dict[str, Any]:
+    """What a command was answered."""
+    answer: dict[str, Any] = json.loads(town.slack.command(f"/incident {text}".strip(), user=user)["body"])
+    return answer
+
+
+def row_buttons(answer: dict[str, Any]) -> list[str]:
+    """The action of each row's button."""
+    return [block["accessory"]["action_id"] for block in answer["blocks"] if "accessory" in block]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered", "button"),
+    [
+        ("ack", "/incident ack 1", "incident_acknowledge"),
+        ("resolve", "/incident resolve 1", "incident_resolve"),
+        ("해결", "/incident resolve 1", "incident_resolve"),
+        ("show", "/incident show 1", "incident_show"),
+    ],
+)
+def test_the_only_open_incident_is_offered(town: Town, typed: str, offered: str, button: str) -> None:
+    opened(town, 1)
+    answer = answered(town, typed)
+    assert f"`{offered}`" in answer["text"]
+    assert row_buttons(answer) == [button]
+
+
+@pytest.mark.parametrize("typed", ["ack", "resolve", "ack all", "ack it", "ack 3,4", "reslove", "show"])
+def test_with_several_open_ones_the_person_chooses(town: Town, typed: str) -> None:
+    opened(town, 3)
+    answer = answered(town, typed)
+    assert "42" not in answer["text"]
+    assert len(row_buttons(answer)) == 3
+    for number in (1, 2, 3):
+        assert f"#{number} Rule {number}" in answer["text"]
+        assert f"ack {number}" not in answer["text"]
+
+
+def test_what_was_typed_in_the_place_of_a_number_is_not_replaced_by_another_number(town: Town) -> None:
+    opened(town, 1)
+    for typed in ("ack " + "9" * 20, "resolve it", "acck"):
+        answer = answered(town, typed)
+        assert f"{typed.split()[0]} 1" not in answer["text"]
+        assert "ack 1" not in answer["text"]
+        assert len(row_buttons(answer)) == 1
+
+
+def test_the_button_of_a_choice_does_what_was_asked(town: Town) -> None:
+    opened(town, 2)
+    town.slack.command("/incident ack 1", user="U002")
+    assert row_buttons(answered(town, "unack")) == ["incident_unacknowledge"]
+    assert row_buttons(answered(town, "resolve")) == ["incident_resolve"] * 2
+    assert row_buttons(answered(town, "reopen")) == ["incident_show"] * 2, "nothing is resolved: what there is"
+    choice = town.slack.ephemerals()[0]
+    town.slack.click({"ts": choice["id"]}, "incident_unacknowledge", message_kind="ephemeral")
+    assert {row["status"] for row in town.rows("SELECT status FROM incidents")} == {"active"}
+
+
+def test_nothing_to_choose_from_is_said(town: Town) -> None:
+    answer = answered(town, "ack")
+    assert "needs its number" in answer["text"]
+    assert "No open incidents." in answer["text"]
+    assert row_buttons(answer) == []
+
+
+def test_no_help_names_an_incident_that_nobody_meant(town: Town) -> None:
+    for typed in ("help", "frobnicate", "ack 1 please now", "show", "resolve"):
+        assert "42" not in str(answered(town, typed))
