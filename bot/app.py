@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,7 @@ class Bot:
 
     def __init__(
         self, *, routes: Sequence[Route], loops: Sequence[Loop], waking: Sequence[Loop], reports: Reports,
-        executors: Sequence[ThreadPoolExecutor], socket: _Socket | None,
+        executors: Sequence[ThreadPoolExecutor], socket: _Socket | None, stopping: threading.Event,
     ) -> None:  # fmt: skip
         self.routes = tuple(routes)
         self._loops = tuple(loops)
@@ -69,6 +70,7 @@ class Bot:
         self._reports = reports
         self._executors = tuple(executors)
         self._socket = socket
+        self._stopping = stopping
 
     def start(self) -> None:
         """Start the workers; none of them needs Slack or the database to be there already."""
@@ -77,6 +79,7 @@ class Bot:
 
     def stop(self) -> None:
         """Stop the workers; what they had begun is finished, or found again by its lease."""
+        self._stopping.set()
         for loop in self._loops:
             loop.ask_to_stop()
         if self._socket is not None:
@@ -139,8 +142,9 @@ def build_bot(
             sender.wake()
 
     context = Context(
-        database=interactive, policy=policy, words=words, slack=slack, clock=clock, wake=wake, later=later
-    )
+        database=interactive, patient=background, policy=policy, words=words, slack=slack, clock=clock, wake=wake,
+        later=later, stopping=threading.Event(),
+    )  # fmt: skip
     app = _bolt(settings, slack, reports, context, listeners)
     storm = Storms(database=background, policy=policy, wake=wake)
     vigil = Vigil(background, policy, clock)
@@ -157,7 +161,10 @@ def build_bot(
     if settings.socket_mode:
         socket = _Socket(app, settings)
         loops.append(Loop("socket", socket.turn))
-    return Bot(routes=paths, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket)
+    return Bot(
+        routes=paths, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket,
+        stopping=context.stopping,
+    )  # fmt: skip
 
 
 def _renderer(database: Database, words: Words, policy: Policy, veil: Veil) -> Callable[[Message], Face | None]:

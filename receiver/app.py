@@ -54,8 +54,9 @@ would be no faster, and would each take turns with a writer that holds locks."""
 KEEPING_THREADS = 4
 """Bodies at once that are kept although they cannot be read."""
 
-BACKGROUND_THREADS = 9
-"""Delivery workers, health, metrics, reconciliation and housekeeping that use the same pool as the webhooks."""
+BACKGROUND_THREADS = 11
+"""Delivery workers, health, metrics, reconciliation, housekeeping and clicks for many incidents that use the same pool
+as the webhooks."""
 
 _SLASHES = re.compile("//+")
 

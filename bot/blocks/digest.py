@@ -24,7 +24,7 @@ from bot.blocks.kit import (
     size,
 )
 from bot.blocks.message import SlackMessage
-from bot.text.digests import DigestWords, digest_words, people_of, shared_text
+from bot.text.digests import DigestWords, Hindrance, digest_words, people_of, shared_text
 from bot.text.markup import Mrkdwn, bold, joined, length, moment, safe
 from bot.text.words import Who, Words
 from db.model.incident import Incident, Severity, Status
@@ -303,13 +303,19 @@ def _turning(
 
 
 def bulk_done(
-    action: Action, group: Group, result: tuple[int, Mapping[Who | None, int], int], left: int, words: Words
+    action: Action,
+    group: Group,
+    result: tuple[int, Mapping[Who | None, int], int],
+    left: int,
+    words: Words,
+    *,
+    why: Hindrance | None = None,
 ) -> SlackMessage:
-    """What came of a click for a group: (changed, already and by whom, resolved), and how many were not reached."""
+    """What came of a click for a group: (changed, already and by whom, resolved), and what was not reached, and why."""
     voice = digest_words(words)
     changed, already, resolved = result
     text = voice.done(
-        action, _name(group, voice), changed=changed, already=people_of(already), resolved=resolved, left=left
+        action, _name(group, voice), changed=changed, already=people_of(already), resolved=resolved, left=left, why=why
     )
     return message(text, [section(text, block_id="bulk")])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -23,12 +24,14 @@ class Context:
     """The parts a handler works with."""
 
     database: Database  # the pool for people: its patience fits into Slack's three seconds
+    patient: Database  # for what was answered already, and nobody waits for: it waits as webhooks do
     policy: Policy
     words: Words
     slack: Slack
     clock: Callable[[], datetime]
     wake: Callable[[], None]  # there is something to tell
     later: Executor  # for answers that nobody waits for
+    stopping: threading.Event  # the program is about to end
 
     @property
     def veil(self) -> Veil:

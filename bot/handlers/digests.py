@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 
@@ -24,14 +25,21 @@ from bot.blocks.parts import who_or_none
 from bot.handlers.clicks import ClickFailed
 from bot.handlers.context import Context
 from bot.payloads import DigestClick, UnreadablePayload, read_digest_click
+from bot.text.digests import Hindrance
 from bot.text.words import Who
-from db.errors import RecordError
+from db.database import Database
+from db.errors import Conflict, DatabaseAway, DatabaseReadOnly, Interrupted, RecordError
 from db.model.identity import person
 from db.model.lifecycle import Action
 from db.model.storm import Page
 from db.transactions import bulk, storms
 
 _log = logging.getLogger(__name__)
+
+BULKS_AT_ONCE = 2
+"""Clicks that are carried out after their answer at the same time, so that they do not use up the webhooks' pool."""
+
+_CARRYING = threading.BoundedSemaphore(BULKS_AT_ONCE)
 
 ANSWER_SECONDS = 1.5
 """Until then a click for a group is carried out before it is answered; one more transaction must fit into Slack's 3."""
@@ -77,9 +85,9 @@ def _show(context: Context, click: DigestClick) -> SlackMessage:
 def _change(context: Context, ack: Ack, click: DigestClick, action: Action, answer_by: float) -> None:
     """Carry it out in chunks, each of them a transaction.
 
-    What fits into the time for an answer is recorded before it; the rest follows in this thread, and the person is
-    told at the end. Should the program die in between, nobody was told that it was done, the digest shows what is
-    left, and pressing again does the rest.
+    What fits into the time for an answer is recorded before it; the rest follows in this thread, with the patience of
+    webhooks, since nobody waits any more, and the person is told at the end. Should the program die in between, nobody
+    was told that it was done, the digest shows what is left, and pressing again does the rest.
     """
     value, actor, now = click.value, person(click.user_id), context.clock()
     chosen = bulk.select(context.database, value.digest_id, value.group)
@@ -89,6 +97,11 @@ def _change(context: Context, ack: Ack, click: DigestClick, action: Action, answ
         return
     result, reached, answered = bulk.Result(), 0, False
     failure: RecordError | None = None
+
+    def change(database: Database) -> bulk.Result:
+        ids = chosen.members[reached : reached + bulk.CHUNK]
+        return bulk.change(database, ids, action, actor, now, policy=context.policy, digest_id=value.digest_id)
+
     while reached < len(chosen.members) and not result.refused:
         if not answered and time.monotonic() > answer_by:
             ack()
@@ -97,15 +110,21 @@ def _change(context: Context, ack: Ack, click: DigestClick, action: Action, answ
                 action, context.veil.group(chosen.group), result.changed, len(chosen.members), context.words
             )
             context.whisper(click.response_url, said)
-        ids = chosen.members[reached : reached + bulk.CHUNK]
         try:
-            some = bulk.change(
-                context.database, ids, action, actor, now, policy=context.policy, digest_id=value.digest_id
-            )
+            if answered:
+                with _CARRYING:
+                    some = bulk.insist(lambda: change(context.patient), context.stopping.wait)
+            else:
+                some = change(context.database)
         except RecordError as error:
-            failure = error
-            break
-        result, reached = result.and_then(some), reached + len(ids)
+            if not answered and not reached:
+                raise  # nothing was changed, and the person hears so at once
+            if answered:
+                failure = error
+                break
+            answer_by = 0.0  # the rest takes more patience than there is for an answer
+            continue
+        result, reached = result.and_then(some), min(reached + bulk.CHUNK, len(chosen.members))
         context.wake()
     _log.info(
         "bulk click",
@@ -116,13 +135,13 @@ def _change(context: Context, ack: Ack, click: DigestClick, action: Action, answ
             "changed": result.changed,
             "reached": reached,
             "of": len(chosen.members),
+            "error": type(failure).__name__ if failure else "",
         },
     )
-    if failure is not None and not reached:
-        raise failure
     if not answered:
         ack()
-    context.whisper(click.response_url, _answer(context, action, chosen, result, len(chosen.members) - reached))
+    said = _answer(context, action, chosen, result, len(chosen.members) - reached, _hindrance(failure))
+    context.whisper(click.response_url, said)
     if click.ephemeral and not result.refused:
         _refresh(context, click)
 
@@ -143,11 +162,27 @@ def _listed(context: Context, page: Page) -> Page:
     return Page(veil.digest(page.digest), veil.group(page.group), incidents, page.offset)
 
 
-def _answer(context: Context, action: Action, chosen: bulk.Selection, result: bulk.Result, left: int) -> SlackMessage:
+def _hindrance(failure: RecordError | None) -> Hindrance | None:
+    match failure:
+        case None:
+            return None
+        case DatabaseReadOnly():
+            return Hindrance.READ_ONLY
+        case DatabaseAway():
+            return Hindrance.AWAY
+        case Interrupted() | Conflict():
+            return Hindrance.SLOW
+        case _:
+            return Hindrance.OTHER
+
+
+def _answer(
+    context: Context, action: Action, chosen: bulk.Selection, result: bulk.Result, left: int, why: Hindrance | None
+) -> SlackMessage:
     if result.refused:
         return notices.not_allowed(context.words)
     already: Counter[Who | None] = Counter()
     for by, count in result.already.items():
         already[who_or_none(by)] += count
     counts = (result.changed, already, result.resolved)
-    return bulk_done(action, context.veil.group(chosen.group), counts, left, context.words)
+    return bulk_done(action, context.veil.group(chosen.group), counts, left, context.words, why=why)

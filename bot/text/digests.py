@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import ClassVar
 
 from bot.text.markup import Mrkdwn, bold, code, safe
 from bot.text.words import Who, Words
 from db.model.lifecycle import Action
+
+
+class Hindrance(StrEnum):
+    """Why a click for many incidents could not be carried out in full."""
+
+    SLOW = "slow"  # a statement or a lock took too long
+    AWAY = "away"
+    READ_ONLY = "read_only"
+    OTHER = "other"
 
 
 class DigestWords(ABC):
@@ -116,9 +127,10 @@ class DigestWords(ABC):
 
     @abstractmethod
     def done(
-        self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int
-    ) -> Mrkdwn:
-        """What came of a click for a group: how many changed, were so already (by whom), and were not reached."""
+        self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int,
+        why: Hindrance | None = None,
+    ) -> Mrkdwn:  # fmt: skip
+        """What came of a click for a group: how many changed, were so already (by whom), and were not reached, why."""
 
     @abstractmethod
     def gone(self) -> str:
@@ -146,6 +158,13 @@ class _English(DigestWords):
     following = "Next"
     all_groups = "All groups"
     all_incidents = "All incidents"
+
+    _hindrances: ClassVar = {
+        Hindrance.SLOW: "the database was too busy",
+        Hindrance.AWAY: "the database could not be reached",
+        Hindrance.READ_ONLY: "the database took no changes",
+        Hindrance.OTHER: "the database refused them",
+    }
 
     def storm(self, total: int, *, over: bool) -> str:
         name = "Storm over" if over else "Alert storm"
@@ -225,8 +244,9 @@ class _English(DigestWords):
         return "There is nothing more to show."
 
     def done(
-        self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int
-    ) -> Mrkdwn:
+        self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int,
+        why: Hindrance | None = None,
+    ) -> Mrkdwn:  # fmt: skip
         state = self._done(action)
         where = bold(safe(place))
         before = sum(already.values())
@@ -240,7 +260,8 @@ class _English(DigestWords):
         if resolved:
             said.append(f"{_number(resolved)} {'is' if resolved == 1 else 'are'} resolved and stayed so.")
         if left:
-            said.append(f"{_number(left)} were not reached: press the button again.")
+            since = f", since {self._hindrances[why]}" if why else ""
+            said.append(f"{_number(left)} were not reached{since}: press the button again.")
         return Mrkdwn(" ".join(said))
 
     def gone(self) -> str:
@@ -269,6 +290,13 @@ class _Korean(DigestWords):
     following = "다음"
     all_groups = "그룹 목록"
     all_incidents = "전체 인시던트"
+
+    _hindrances: ClassVar = {
+        Hindrance.SLOW: "데이터베이스가 너무 바빠서",
+        Hindrance.AWAY: "데이터베이스에 연결할 수 없어",
+        Hindrance.READ_ONLY: "데이터베이스가 변경을 받지 않아",
+        Hindrance.OTHER: "데이터베이스가 거부하여",
+    }
 
     def storm(self, total: int, *, over: bool) -> str:
         return f"{'알림 폭주 종료' if over else '알림 폭주'} · 인시던트 {_number(total)}건"
@@ -353,8 +381,9 @@ class _Korean(DigestWords):
         return "더 표시할 내용이 없습니다."
 
     def done(
-        self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int
-    ) -> Mrkdwn:
+        self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int,
+        why: Hindrance | None = None,
+    ) -> Mrkdwn:  # fmt: skip
         verb = self._verb(action)
         before = sum(already.values())
         if changed:
@@ -367,7 +396,8 @@ class _Korean(DigestWords):
         if resolved:
             said.append(f"{_number(resolved)}건은 이미 해결되어 그대로 두었습니다.")
         if left:
-            said.append(f"{_number(left)}건은 처리하지 못했습니다. 버튼을 다시 눌러 주세요.")
+            since = f"{self._hindrances[why]} " if why else ""
+            said.append(f"{since}{_number(left)}건은 처리하지 못했습니다. 버튼을 다시 눌러 주세요.")
         return Mrkdwn(" ".join(said))
 
     def gone(self) -> str:

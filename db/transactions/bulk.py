@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from db.database import Database, Transaction
+from db.errors import Conflict, DatabaseAway, Interrupted, OutcomeUnknown
 from db.model import audit
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, Incident, Status
@@ -16,8 +19,15 @@ from db.model.policy import Policy
 from db.model.storm import EVERYTHING, Digest, Group, grouped, whole
 from db.store import digests, incidents, instances, messages, timeline
 
+_log = logging.getLogger(__name__)
+
 CHUNK = 100
 """Incidents changed in one transaction: their keys are locked for some ten milliseconds."""
+
+PATIENCE_SECONDS = 60.0
+"""How long a change is repeated that nobody waits for any more, before the person is told that it failed."""
+
+_PAUSE_SECONDS = 1.0
 
 REASON = "bulk"
 """In the timeline: the person acted on a whole group."""
@@ -118,6 +128,21 @@ def change(
         return Result(len(changed) + again, dict(already), resolved)
 
     return database.transact(work, idempotent=True)
+
+
+def insist(work: Callable[[], Result], wait: Callable[[float], bool], *, seconds: float = PATIENCE_SECONDS) -> Result:
+    """Repeat a change that did not come through because the database is slow or away, for so long.
+
+    `wait` pauses for some seconds, and is true when there is no time for more. Raises the last error then.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except (Interrupted, DatabaseAway, Conflict, OutcomeUnknown) as error:
+            if time.monotonic() + _PAUSE_SECONDS >= deadline or wait(_PAUSE_SECONDS):
+                raise
+            _log.warning("bulk click repeats", extra={"error": type(error).__name__})
 
 
 def _with_channel(incident: Incident, policy: Policy) -> Incident:

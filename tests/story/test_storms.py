@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
+from db.transactions import bulk
 from tests import bodies
 from tests.servers.database import DbUrl
 from tests.servers.observer import Observer, ObserverProcess, Town, rows, send
@@ -176,6 +179,54 @@ def test_a_click_for_a_thousand_incidents_is_answered_in_time(stormy: Town) -> N
     wait_until(lambda: "Resolved 1,000 incidents" in str(stormy.slack.ephemerals()), "the answer", seconds=60)
     assert stormy.rows("SELECT DISTINCT status FROM incidents") == [{"status": "resolved"}]
     stormy.slack.wait_for_message(says("1,000 resolved"), "the digest to show it")
+
+
+@contextmanager
+def held(town: Town, number: int) -> Iterator[None]:
+    """Somebody holds the row of an incident, as a slow disk or a long report does."""
+    url = town.db_url
+    connection = pymysql.connect(
+        host=url.host, port=url.port, user=url.user, password=url.password, database=url.name, ssl_disabled=True
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM incidents WHERE number = %s FOR UPDATE", (number,))
+        yield
+
+
+def all_of_them(town: Town, count: int) -> dict[str, Any]:
+    """The list of all incidents of a storm of so many."""
+    for start in range(0, count, 200):
+        town.post(bodies.grafana(*some(200, first=start)))
+    digest = town.slack.wait_for_message(says(f"{count} incidents"), "the digest", seconds=60)
+    town.slack.click(digest, "incident_digest_show")
+    wait_until(lambda: bool(town.slack.ephemerals()), "the list of groups")
+    press(town.slack, town.slack.ephemerals()[-1], "incident_digest_show_everything")
+    wait_until(lambda: "1 to 25 of" in str(town.slack.ephemerals()[-1]), "the list of all incidents")
+    return town.slack.ephemerals()[-1]
+
+
+def test_a_click_that_was_answered_is_carried_through(stormy: Town, caplog: pytest.LogCaptureFixture) -> None:
+    """A lock or a statement that takes longer than a person may wait does not end it."""
+    listed = all_of_them(stormy, 400)
+    with held(stormy, 350):
+        press(stormy.slack, listed, "incident_digest_acknowledge")
+        wait_until(lambda: "so far" in str(stormy.slack.ephemerals()), "the first answer")
+        wait_until(lambda: "bulk click repeats" in caplog.text, "the first failure", seconds=30)
+    wait_until(lambda: "Acknowledged 400 incidents" in str(stormy.slack.ephemerals()), "the answer", seconds=60)
+    assert stormy.rows("SELECT DISTINCT status FROM incidents") == [{"status": "acknowledged"}]
+
+
+def test_a_click_that_cannot_be_carried_through_says_how_far_it_came_and_why(
+    stormy: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk.insist, "__kwdefaults__", {"seconds": 3.0})
+    listed = all_of_them(stormy, 400)
+    with held(stormy, 350):
+        press(stormy.slack, listed, "incident_digest_acknowledge")
+        wait_until(lambda: "not reached" in str(stormy.slack.ephemerals()), "the answer", seconds=60)
+    said = str(stormy.slack.ephemerals())
+    assert "100 were not reached, since the database was too busy" in said
+    assert "Acknowledged 300 incidents" in said
 
 
 def test_an_acknowledgement_by_command_shows_in_the_digest(stormy: Town) -> None:

@@ -24,6 +24,7 @@ from bot.blocks.digest import (
 from bot.blocks.identifiers import DigestAction, decode_digest
 from bot.blocks.message import SlackMessage
 from bot.text import ENGLISH, KOREAN, Words
+from bot.text.digests import Hindrance
 from bot.text.markup import Mrkdwn
 from bot.text.words import Who
 from db.model.incident import Severity, Status
@@ -249,6 +250,14 @@ def test_the_answer_says_what_changed_and_what_did_not(
     (group,) = grouped([tally("search", "prod-eu", "warning", "active", 1)])
     message = bulk_done(action, group, result, left, words)
     assert shown(message) == text
+
+
+@both
+def test_the_answer_says_why_it_gave_up(words: Words) -> None:
+    (group,) = grouped([tally("search", "prod-eu", "warning", "active", 1)])
+    said = {shown(bulk_done(Action.RESOLVE, group, (100, {}, 0), 900, words, why=why)) for why in [None, *Hindrance]}
+    assert len(said) == 1 + len(Hindrance)
+    assert all("900" in one for one in said)
 
 
 @both
