@@ -21,14 +21,14 @@ from starlette.routing import Route
 from bot.blocks.card import Moved, incident_card
 from bot.blocks.digest import MEMBERS, digest_message, group_note
 from bot.blocks.identifiers import DIGEST_PREFIX, PREFIX, RESOLVE_CALLBACK
-from bot.blocks.notices import test_received
+from bot.blocks.notices import test_received, worse
 from bot.endpoint import PATH, SlackEndpoint
 from bot.handlers import clicks, commands, digests, submissions
 from bot.handlers.clicks import ClickFailed
 from bot.handlers.context import Context
 from bot.secret import Secret
 from bot.settings import BOT_TOKEN, BotSettings
-from bot.slack import Reports, Slack
+from bot.slack import Reports, Slack, Thread
 from bot.text.languages import words_for
 from bot.text.words import Words
 from bot.veil import Veil
@@ -42,8 +42,9 @@ from bot.workers.vigil import Vigil
 from db.database import Database
 from db.model.message import Message, MessageKind
 from db.model.policy import Policy
+from db.model.reply import Reply
 from db.model.storm import digest_pause
-from db.transactions import storms
+from db.transactions import lookup, storms
 
 _log = logging.getLogger(__name__)
 
@@ -192,6 +193,13 @@ def _renderer(database: Database, words: Words, policy: Policy, veil: Veil) -> C
                     over=shown.digest.is_over,
                     pause=digest_pause(shown.running),
                 )
+            case MessageKind.REPLY:
+                reply = Reply.from_content(message.content)
+                about = lookup.read_incident(database, reply.event.incident_id)
+                if about is None or not about.is_open:
+                    return None  # what got worse is over, and the card says so
+                told = worse(veil.incident(about), veil.event(reply.event), words)
+                return Face(message.wanted_version, told, over=True, thread=Thread(reply.thread_ts, reply.broadcast))
             case MessageKind.TEST:
                 content = message.content
                 test = test_received(

@@ -109,7 +109,9 @@ Outcome = Sent | RateLimited | Unreachable | Rejected | Unclear
 Called = Callable[[str, Outcome], None]
 """Told of every call: the method and what came of it."""
 
-_READS = frozenset({"auth.test", "conversations.history", "conversations.info", "conversations.list"})
+_READS = frozenset(
+    {"auth.test", "conversations.history", "conversations.info", "conversations.list", "conversations.replies"}
+)
 """Methods that take their arguments from the query; only methods that write take JSON."""
 
 _RATE = frozenset({"ratelimited", "rate_limited"})
@@ -120,6 +122,7 @@ _CONTENT = frozenset({
     "invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text", "metadata_too_large",
     "too_many_attachments", "markdown_text_conflict", "invalid_arguments", "view_too_large",
 })  # fmt: skip
+_GONE = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
 _FIXED = frozenset({"cant_update_message", "edit_window_closed"})
 _CONFIGURATION = frozenset({
     "channel_not_found", "not_in_channel", "is_archived", "is_inactive", "missing_scope", "invalid_auth", "not_authed",
@@ -129,6 +132,14 @@ _CONFIGURATION = frozenset({
 _CHANNEL = frozenset({
     "channel_not_found", "not_in_channel", "is_archived", "is_inactive", "no_permission", "message_limit_exceeded",
 })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Where a reply goes: below the message with this `ts`, and if `broadcast` to its channel as well."""
+
+    ts: str
+    broadcast: bool = False
 
 
 class Slack:
@@ -146,7 +157,9 @@ class Slack:
         """The client Bolt copies its settings from."""
         return self._quick
 
-    def post(self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str) -> Outcome:
+    def post(
+        self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str, *, thread: Thread | None = None
+    ) -> Outcome:
         """Post a message that `key` finds again."""
         outcome = self._call(
             "chat.postMessage",
@@ -158,7 +171,8 @@ class Slack:
                 "client_msg_id": key,
                 "unfurl_links": False,
                 "unfurl_media": False,
-            },
+            }
+            | ({"thread_ts": thread.ts, "reply_broadcast": thread.broadcast} if thread else {}),
         )
         if isinstance(outcome, Sent) and not (outcome.channel and outcome.ts):
             return Unclear("answer_not_understood")  # whose message it is could never be told again
@@ -182,8 +196,11 @@ class Slack:
         """Remove a message of ours."""
         return self._call("chat.delete", {"channel": channel, "ts": ts})
 
-    def find(self, channel: str, key: str, since: float, until: float | None = None) -> Sequence[str] | Outcome:
-        """The `ts` of our messages with this key posted about `since`, or until `until` (Unix seconds), oldest first.
+    def find(
+        self, channel: str, key: str, since: float, until: float | None = None, *, thread: Thread | None = None
+    ) -> Sequence[str] | Outcome:
+        """The `ts` of our messages with this key posted about `since`, or until `until` (Unix seconds), oldest first;
+        those of a channel, or of a thread of it.
 
         Whoever can post can write our metadata: only what the bot of the present token wrote is ours.
         An outcome other than `Sent` says why they could not be looked for; `Rejected` also when there are too many
@@ -200,8 +217,14 @@ class Slack:
         cursor = ""
         for _ in range(20):  # 4,000 messages
             outcome = self._call(
-                "conversations.history",
-                {"channel": channel, **window, "limit": 200, "include_all_metadata": True}
+                "conversations.replies" if thread else "conversations.history",
+                {
+                    "channel": channel,
+                    **window,
+                    **({"ts": thread.ts} if thread else {}),
+                    "limit": 200,
+                    "include_all_metadata": True,
+                }
                 | ({"cursor": cursor} if cursor else {}),
             )
             if not isinstance(outcome, Sent):
@@ -342,7 +365,7 @@ def _trouble(code: str) -> Trouble:
         return Trouble.CONFIGURATION
     if code in _CONTENT or code.startswith("invalid_metadata"):
         return Trouble.CONTENT
-    if code == "message_not_found":
+    if code in _GONE:
         return Trouble.GONE
     return Trouble.FIXED if code in _FIXED else Trouble.OTHER
 

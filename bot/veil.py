@@ -58,7 +58,7 @@ class Veil:
         return Details(
             incident=self.incident(details.incident),
             alerts=tuple(self._alert(alert) for alert in details.alerts),
-            events=tuple(self._event(event) for event in details.events),
+            events=tuple(self.event(event) for event in details.events),
         )
 
     def listing(self, listing: Listing) -> Listing:
@@ -102,6 +102,6 @@ class Veil:
     def _alert(self, alert: RecordedAlert) -> RecordedAlert:
         return replace(alert, alertname=self.text(alert.alertname), message=self.text(alert.message))
 
-    def _event(self, event: Event) -> Event:
+    def event(self, event: Event) -> Event:
         details = {name: self.text(value) if isinstance(value, str) else value for name, value in event.details.items()}
         return replace(event, details=details)

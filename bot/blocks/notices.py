@@ -12,7 +12,7 @@ from bot.blocks.message import SlackMessage
 from bot.grammar import NUMBER, Misunderstood, Problem, Reference
 from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
 from bot.text.words import Words
-from db.model.incident import Listing
+from db.model.incident import Event, Incident, Listing
 from db.model.lifecycle import Action, Already, Changed, Reason, Refused
 
 
@@ -103,6 +103,14 @@ def misunderstood(wrong: Misunderstood, words: Words, *, command: str = "/incide
     if wrong.nearest == f"{command} help":
         return help_message(words, command, hint)
     return sentence(joined("\n", [hint, words.did_you_mean(code(wrong.nearest))]))
+
+
+def worse(incident: Incident, event: Event, words: Words) -> SlackMessage:
+    """A reply below the card: what got worse, and who has it, so that they are told."""
+    line = joined(" · ", [parts.name_of(incident, words), parts.event_line(event, words)])
+    firing = safe(words.firing_now(incident.instances_firing))
+    owner = parts.owner_of(incident, words)
+    return sentence(joined(" · ", [Mrkdwn(f"{parts.SEVERITY_EMOJI[incident.severity]} {line}"), firing, owner]))
 
 
 def test_received(words: Words, *, contact_point: str, source: str, at: datetime) -> SlackMessage:

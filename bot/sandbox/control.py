@@ -426,6 +426,7 @@ def _message(message: Message) -> Json:
         "attachments": message.attachments,
         "metadata": message.metadata,
         "thread_ts": message.thread_ts,
+        "broadcast": message.broadcast,
         "client_msg_id": message.client_msg_id,
         "edited": message.edited_ts is not None,
         "edits": message.edits,

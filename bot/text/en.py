@@ -51,6 +51,9 @@ class English(Words):
     def firing_of(self, firing: int, total: int) -> str:
         return f"{firing} of {total}"
 
+    def firing_now(self, firing: int) -> str:
+        return f"{firing} {_plural(firing, 'alert')} firing"
+
     def person(self, mention: Mrkdwn) -> Mrkdwn:
         return mention
 

@@ -57,6 +57,9 @@ class Korean(Words):
     def firing_of(self, firing: int, total: int) -> str:
         return f"전체 {total}개 중 {firing}개"
 
+    def firing_now(self, firing: int) -> str:
+        return f"알림 {firing}개 발생 중"
+
     def person(self, mention: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{mention} 님") if mention else mention
 

@@ -137,6 +137,10 @@ class Words(ABC):
         """`3 of 5`."""
 
     @abstractmethod
+    def firing_now(self, firing: int) -> str:
+        """`2 alerts firing`, as it stands alone."""
+
+    @abstractmethod
     def person(self, mention: Mrkdwn) -> Mrkdwn:
         """Somebody, in a place of their own such as the owner's field."""
 

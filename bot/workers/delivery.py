@@ -25,6 +25,7 @@ from bot.slack import (
     Reports,
     Sent,
     Slack,
+    Thread,
     Trouble,
     Unclear,
     Unreachable,
@@ -64,6 +65,7 @@ class Face:
     content: SlackMessage
     over: bool = False  # what it is about is over: not worth posting anew when somebody deleted it
     pause: float = telling.EDIT_PAUSE_SECONDS  # until its next edit
+    thread: Thread | None = None  # of a reply
 
 
 Render = Callable[[Message], Face | None]
@@ -218,11 +220,13 @@ class Delivery:
                 self._not_posted(message, face, outcome)
 
     def _send(self, message: Message, face: Face, channel: str) -> Outcome:
-        outcome = self._slack.post(channel, face.content.text, face.content.blocks, message.post_key)
+        outcome = self._slack.post(
+            channel, face.content.text, face.content.blocks, message.post_key, thread=face.thread
+        )
         if isinstance(outcome, Rejected) and outcome.trouble is Trouble.CONTENT:
             self._blame_ourselves(message, outcome)
             plain = _plain(face.content)
-            outcome = self._slack.post(channel, plain.text, plain.blocks, message.post_key)
+            outcome = self._slack.post(channel, plain.text, plain.blocks, message.post_key, thread=face.thread)
         return outcome
 
     def _send_by_id(self, message: Message, face: Face) -> Outcome | None:
@@ -276,7 +280,7 @@ class Delivery:
         channel = self._known_channel(message)
         if isinstance(channel, str) and channel:
             since = message.posting_since.timestamp() if message.posting_since else 0.0
-            found = self._slack.find(channel, message.post_key, since)
+            found = self._slack.find(channel, message.post_key, since, thread=face.thread)
         else:
             found = Rejected("channel_not_found", Trouble.CONFIGURATION) if channel == "" else channel
         if isinstance(found, Sequence):
@@ -320,6 +324,9 @@ class Delivery:
             telling.unclear(self._database, message, self._worker, outcome.reason, pause)
             self._look_again_in(pause)
             _log.warning("outcome of a post is unclear", extra=_ids(message) | {"reason": outcome.reason})
+        elif face.thread is not None and isinstance(outcome, Rejected) and outcome.trouble is Trouble.GONE:
+            self._answered()  # the card it belongs below is gone; another one was posted, and told by itself
+            self._replace_or_forget(message, face, outcome.error)
         else:
             self._later(message, face, outcome)
 

@@ -365,6 +365,7 @@ class _Story:
     """What happened to an incident, for its timeline; an alert that changes nothing leaves none."""
 
     joined: int = 0  # instances that fire now
+    again: int = 0  # of these, what was held while there was no data
     resolved: int = 0
     began: tuple[EventKind, Status | None, str] | None = None  # how it opened or reopened, its status before, why
     raised: str = ""  # the severity it has now
@@ -602,6 +603,7 @@ class _Draft:
             )
         )
         self._story(incident.incident_id).joined += 1
+        self._story(incident.incident_id).again += was_held
         if blind:
             self._all_sight.lose(
                 BlindRule(
@@ -807,7 +809,8 @@ class _Draft:
             to = Status.RESOLVED if reason == "resolved_unseen" else Status.ACTIVE
             tell(kind, reason=reason, change=(status, to), details={"instances": story.joined or 1})
         elif story.joined:
-            tell(EventKind.JOINED, reason=self._found_by, details={"instances": story.joined})
+            again = {"again": story.again} if story.again else {}
+            tell(EventKind.JOINED, reason=self._found_by, details={"instances": story.joined, **again})
         if story.raised:
             tell(EventKind.SEVERITY_RAISED, details={"severity": story.raised})
         if story.sight:

@@ -20,6 +20,7 @@ class MessageKind(StrEnum):
     CARD = "card"  # the face of an incident
     TEST = "test"  # "your Test button works"
     DIGEST = "digest"  # one message for many incidents
+    REPLY = "reply"  # what got worse, in the thread of a card
 
 
 class Step(StrEnum):
@@ -72,6 +73,11 @@ class Look:
 def card_key(incident: IncidentId) -> str:
     """The key of an incident's card: always the same, so that it is found again wherever it was begun."""
     return str(uuid.uuid5(_NAMESPACE, f"card:{incident}"))
+
+
+def reply_key(incident: IncidentId, version: int) -> str:
+    """The key of the reply that tells what made this version of an incident."""
+    return str(uuid.uuid5(_NAMESPACE, f"reply:{incident}:{version}"))
 
 
 def next_key(message_id: int, lost_ts: str) -> str:

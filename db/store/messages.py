@@ -9,8 +9,9 @@ from typing import Any
 from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import IncidentId
-from db.model.incident import Incident, Severity
-from db.model.message import Message, MessageKind, card_key, moved_key, next_key
+from db.model.incident import Event, Incident, Severity
+from db.model.message import Message, MessageKind, card_key, moved_key, next_key, reply_key
+from db.model.reply import Reply, is_broadcast
 from db.queries import query
 
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -40,6 +41,30 @@ def refresh_cards(tx: Transaction, incidents: Sequence[Incident]) -> None:
     """The cards of these incidents, where they have one, should show their present versions."""
     rows = [(incident.number, incident.version) for incident in incidents]
     tx.update_many(query("messages", "refresh_cards"), rows, ("number", "version"))
+
+
+def want_replies(tx: Transaction, told: Sequence[tuple[Incident, Event]], now: datetime) -> None:
+    """The thread of each incident's card should say what got worse; a card that does not hang yet says it itself."""
+    if not told:
+        return
+    ids = [incident.incident_id for incident, _ in told]
+    cards = {row["incident_id"]: row for row in tx.rows(query("messages", "hanging_cards"), {"ids": ids})}
+    rows = [
+        {
+            "post_key": reply_key(incident.incident_id, incident.version),
+            "kind": MessageKind.REPLY.value,
+            "incident_id": None,
+            "content": to_json(Reply(event, card["ts"], is_broadcast(incident)).as_content()),
+            "channel": card["channel"],
+            "priority": int(incident.severity.rank),
+            "wanted_version": 1,
+            "due_at": _AT_ONCE,
+            "created_at": now,
+        }
+        for incident, event in told
+        if (card := cards.get(incident.incident_id))
+    ]
+    tx.insert_many(query("messages", "want_cards"), rows)
 
 
 def want_test(tx: Transaction, post_key: str, channel: str, content: Mapping[str, Any], now: datetime) -> None:

@@ -13,7 +13,7 @@ from db.columns import cut
 from db.database import Database, Transaction
 from db.errors import SIGNATURE_KEY, Duplicate, Replayed
 from db.memory import Findings, Memory
-from db.model import audit, grouping
+from db.model import audit, grouping, reply
 from db.model.alert import Alert, Reading, Rejected
 from db.model.delivery import Delivery
 from db.model.grouping import InstanceName, Keyed, Known, Plan
@@ -315,6 +315,7 @@ def _write(tx: Transaction, decided: Plan, before: Mapping[IncidentId, Incident]
     told = [one for one in (*decided.opened, *decided.changed) if one.is_open or one.incident_id in resolved]
     messages.want_cards(tx, told, now)
     messages.refresh_cards(tx, [one for one in decided.changed if one not in told])
+    messages.want_replies(tx, reply.worse(decided.changed, decided.events), now)
 
 
 def _is_seen(decided: Plan) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from db.database import Database, Transaction
 from db.errors import Conflict
-from db.model import audit
+from db.model import audit, reply
 from db.model.blind import lose_sight
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Incident
@@ -56,6 +56,7 @@ def change_status(
                 instances.release(tx, incident.incident_id, now)
             timeline.append(tx, lines)
             messages.want_cards(tx, [_with_channel(outcome.incident, policy)], now)
+            messages.want_replies(tx, reply.worse([outcome.incident], [event]), now)
         return outcome
 
     return database.transact(work, idempotent=True)

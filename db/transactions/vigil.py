@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from db.database import Database, Transaction
-from db.model import audit, stale
+from db.model import audit, reply, stale
 from db.model import blind as sight
 from db.model.heartbeat import Pulse
 from db.model.identity import Actor, IncidentId, IncidentKey
@@ -141,6 +141,8 @@ def _change(
     timeline.append(tx, lines)
     incidents.touch(tx, [(before, after) for before, after, _, event in changes if event is None], {})
     messages.want_cards(tx, [after for _, after, _ in told], now)
+    worse = reply.worse([after for _, after, _ in told], [event for _, _, event in told])
+    messages.want_replies(tx, worse, now)
     return len(changes)
 
 

@@ -86,7 +86,14 @@ class SandboxSlack:
         self._ask("DELETE", "/control/faults")
 
     def messages(self, channel: str = "incidents") -> list[dict[str, Any]]:
-        """The messages that hang in a channel, in order."""
+        """The messages that hang in a channel, in order; without the replies in their threads."""
+        return [message for message in self._all_messages(channel) if not _is_reply(message)]
+
+    def replies(self, channel: str = "incidents") -> list[dict[str, Any]]:
+        """The replies in the threads of a channel, in order."""
+        return [message for message in self._all_messages(channel) if _is_reply(message)]
+
+    def _all_messages(self, channel: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask("GET", "/control/messages", params={"channel": channel})["messages"]
         return [message for message in found if not message.get("deleted")]
 
@@ -168,6 +175,10 @@ class SandboxSlack:
         assert response.status_code < 400, f"{method} {path}: {response.status_code} {response.text}"
         answer: dict[str, Any] = response.json()
         return answer
+
+
+def _is_reply(message: dict[str, Any]) -> bool:
+    return message.get("thread_ts") not in (None, message["ts"])
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 20) -> None:

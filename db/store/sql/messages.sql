@@ -17,15 +17,19 @@ UPDATE slack_messages JOIN incidents ON incidents.incident_id = slack_messages.i
 JOIN ({rows}) AS new ON new.number = incidents.number
 SET slack_messages.wanted_version = GREATEST(slack_messages.wanted_version, new.version)
 
+-- name: hanging_cards
+-- Where the cards of these incidents hang, as far as they do.
+SELECT incident_id, channel, ts FROM slack_messages WHERE incident_id IN %(ids)s AND ts IS NOT NULL
+
 -- name: candidates
 -- Messages that are behind and due, the worst first; a row that another worker holds is passed over. In a channel with a
--- storm only incidents of some severities get a card.
+-- storm only incidents of some severities get a card or a reply.
 SELECT * FROM slack_messages
 WHERE behind = 1 AND due_at <= UTC_TIMESTAMP(6)
   AND (
     (
       ts IS NULL AND posting_since IS NULL AND held_by IS NULL AND channel NOT IN %(busy)s
-      AND (kind <> 'card' OR priority IN %(own)s OR channel NOT IN %(stormy)s)
+      AND (kind NOT IN ('card', 'reply') OR priority IN %(own)s OR channel NOT IN %(stormy)s)
     )
     OR (ts IS NULL AND posting_since <= UTC_TIMESTAMP(6) - INTERVAL %(settle)s SECOND AND %(may_look)s)
     OR (ts IS NOT NULL AND %(may_edit)s)

@@ -10,7 +10,7 @@ import pytest
 
 from bot.blocks.message import SlackMessage
 from bot.secret import Secret
-from bot.slack import Outcome, RateLimited, Reports, Sent, Slack
+from bot.slack import Outcome, RateLimited, Reports, Sent, Slack, Thread
 from bot.workers.delivery import IDLE_SECONDS, Delivery, Face, Routes
 from db.database import Database
 from db.model.message import Message
@@ -27,7 +27,9 @@ class Ear(Slack):
         self.posts: list[str] = []
         self.answers: list[Outcome] = []
 
-    def post(self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str) -> Outcome:
+    def post(
+        self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str, *, thread: Thread | None = None
+    ) -> Outcome:
         """Write it down."""
         if self.answers:
             return self.answers.pop()
