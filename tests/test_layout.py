@@ -88,6 +88,7 @@ def test_the_manifest_asks_for_the_scopes_of_the_methods_that_are_called() -> No
         "conversations.history": {"channels:history", "groups:history"},
         "conversations.info": {"channels:read", "groups:read"},
         "conversations.list": {"channels:read", "groups:read"},
+        "conversations.replies": {"channels:history", "groups:history"},
         "views.open": set(),
     }
     called = set(re.findall(r'"([a-z]+\.[a-zA-Z]+)"', (ROOT / "bot" / "slack.py").read_text("utf-8")))

@@ -9,6 +9,7 @@ from bot.blocks.identifiers import MORE, ClickAction, encode
 from bot.blocks.kit import Block, Element, actions, button, confirm, option, overflow, section
 from bot.text.markup import Mrkdwn, bold, code, joined, length, link, mention, moment, one_line, safe, safe_lines
 from bot.text.words import Who, Words
+from db.model import still_firing
 from db.model.blind import BLIND_TITLE, RECOVERED_REASON
 from db.model.blind import OBSERVER as BLIND_ACTOR
 from db.model.identity import Actor, ActorKind
@@ -298,6 +299,8 @@ def _usual_reason(kind: EventKind, by: Actor) -> str:
         return "all_instances_resolved"
     if by.kind is ActorKind.SOURCE and kind is EventKind.REOPENED:
         return "new_occurrence_in_window"
+    if by == still_firing.OBSERVER:
+        return still_firing.REASON
     if by == BLIND_ACTOR and kind in (EventKind.RESOLVED, EventKind.PARTLY_RESOLVED):
         return RECOVERED_REASON
     return ""

@@ -145,6 +145,8 @@ class English(Words):
                 return Mrkdwn("Resolved automatically: data is back, and nothing fires")
             case EventKind.RESOLVED:
                 return Mrkdwn(f"Resolved by {name}{_with_others(reason) or _because(reason)}")
+            case EventKind.REOPENED if reason == "still_firing":
+                return Mrkdwn("Reopened: it still fires at the source")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"Reopened: it fired again soon after ({name})")
             case EventKind.REOPENED if reason == FOUND_BY:

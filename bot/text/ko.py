@@ -158,6 +158,8 @@ class Korean(Words):
                 return Mrkdwn("다시 관측할 수 있게 된 뒤 발생하지 않아 자동으로 해결되었습니다")
             case EventKind.RESOLVED:
                 return Mrkdwn(f"{by} 해결했습니다{_with_others(reason) or _because(reason)}")
+            case EventKind.REOPENED if reason == "still_firing":
+                return Mrkdwn("소스에서 아직 발생 중이어서 다시 열렸습니다")
             case EventKind.REOPENED if reason == "new_occurrence_in_window":
                 return Mrkdwn(f"해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 ({who.name})")
             case EventKind.REOPENED if reason == FOUND_BY:

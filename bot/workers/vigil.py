@@ -56,6 +56,7 @@ class Vigil:
             changed = vigil.correct_sight(self._database, self._clock())
             changed += vigil.settle(self._database, self._policy, self._clock())
             changed += vigil.mark_stale(self._database, self._policy, self._clock())
+            changed += vigil.open_again(self._database, self._policy, self._clock())
             if changed:
                 _log.info("incidents changed by time", extra={"incidents": changed})
         if any(heartbeat.missing_after is not None for heartbeat in self._policy.heartbeats):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from db.model import blind, stale
+from db.model import blind, stale, still_firing
 from db.model.identity import Actor, ActorKind, IncidentId, IncidentKey
 from db.model.incident import EventKind
 from db.model.lifecycle import Action, Notes
@@ -37,7 +37,7 @@ OF_DELIVERIES = frozenset(
 )  # fmt: skip
 """Lines that a delivery leaves, also one that Observer made; other lines of Observer's are of rules like repairs."""
 
-_OF_TIME = frozenset({str(blind.OBSERVER), str(stale.OBSERVER)})
+_OF_TIME = frozenset({str(blind.OBSERVER), str(stale.OBSERVER), str(still_firing.OBSERVER)})
 """Who leaves lines because time went by."""
 
 

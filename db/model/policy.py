@@ -23,6 +23,7 @@ from db.model.refuge import RefugePolicy
 from db.model.retention import Retention, read_retention
 from db.model.sections import Matcher, PolicyError, Section, Sections
 from db.model.stale import STALE_AFTER
+from db.model.still_firing import STILL_FIRING_AFTER
 from db.model.storm import GroupRule, StormPolicy, read_groups, read_storm
 
 # Numbers rise as the matter gets less urgent. A bare 4 or 5 is in no list: with some senders it is the worst.
@@ -95,6 +96,7 @@ class Policy:
     heartbeats: tuple[Heartbeat, ...] = WATCHDOG
     blind: Blindness = field(default_factory=Blindness)
     stale_after: timedelta = STALE_AFTER  # an open incident that is silent for so long is marked; 0: never
+    still_firing_after: timedelta = STILL_FIRING_AFTER  # a person resolved it and it fires: open again; 0: never
     masks: Masks = field(default_factory=Masks)
     rates: RatePolicy = field(default_factory=RatePolicy)
     audit: AuditPolicy = field(default_factory=AuditPolicy)
@@ -205,7 +207,7 @@ def _read(file: Sections) -> Policy:
             *("reconcile", "blind", "storm", "groups", "retention", "masks", "rates", "audit", "slack"),
         },
     )
-    incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after"})
+    incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after", "still_firing_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
     severity = file.table("severity", {"default", *(level.value for level in Severity)})
     people = file.table("people", {"may_act"})
@@ -225,6 +227,7 @@ def _read(file: Sections) -> Policy:
         heartbeats=read_heartbeats(file),
         blind=read_blindness(file),
         stale_after=incidents.duration("stale_after", default.stale_after),
+        still_firing_after=incidents.duration("still_firing_after", default.still_firing_after),
         pulling=read_pulling(file),
         retention=read_retention(file),
         masks=read_masks(file),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from db.model import blind, grouping, stale
+from db.model import blind, grouping, stale, still_firing
 from db.model.alert import AlertKind, AlertState, Reading
 from db.model.blind import BlindRule
 from db.model.grouping import Keyed, Known, Plan
@@ -82,8 +82,14 @@ class Rehearsal:
         return isinstance(outcome, Changed) or outcome.event is not None
 
     def pass_time(self, name: IncidentId, line: Done) -> None:
-        """What time did where this line was left: what was held settled, or the mark of a silent one came or went."""
+        """What time did where this line was left: what was held settled, the mark of a silent one came or
+        went, or what still fires was opened again."""
         now, incident = line.at, self.incidents[name]
+        if line.actor == still_firing.OBSERVER:
+            after = self._policy.still_firing_after
+            if incident.key not in self._open and still_firing.is_due(incident, after, now):
+                self._put(still_firing.opened_again(incident, now)[0])
+            return
         if incident.is_open:
             if line.actor == blind.OBSERVER and self._settles(incident, now):
                 done = blind.settled(incident, self._held(name), now)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from db.arrival import Arrival
 from db.database import Database
 from db.errors import Duplicate
-from db.model import blind
+from db.model import blind, still_firing
 from db.model.alert import Rejected
 from db.model.identity import IncidentId
 from db.model.incident import EventKind
@@ -183,13 +183,16 @@ class Replay:
         replaying.keep(self._new, self._holder, self._progress)
 
     def _pass_time(self, line: Done, name: IncidentId) -> None:
-        """What time did where this line was left: what was held settled, or this silent incident was marked, or
-        unmarked because a list had it. Others were silent only as far as the deliveries tell it."""
+        """What time did where this line was left: what was held settled, this silent incident was marked, or unmarked
+        because a list had it, or what still fires was opened again. Others were silent only as far as the deliveries
+        tell it."""
         if line.kind is EventKind.HEARD_AGAIN:
             vigil.heard_of(self._new, [name], line.actor, line.at)
         elif line.actor == blind.OBSERVER:
             while vigil.settle(self._new, self._policy, line.at):
                 pass
+        elif line.actor == still_firing.OBSERVER:
+            vigil.open_again(self._new, self._policy, line.at, only=name)
         else:
             vigil.mark_stale(self._new, self._policy, line.at, only=name)
 

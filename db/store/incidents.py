@@ -106,6 +106,13 @@ def silent(tx: Transaction, until: datetime, limit: int) -> list[IncidentKey]:
     return _keys(tx.rows(query("incidents", "silent"), {"until": until, "limit": limit}))
 
 
+def still_firing(tx: Transaction, until: datetime, reason: str, limit: int) -> list[IncidentId]:
+    """Incidents that a person resolved at `until` or earlier and that fire all the same; those that were reopened for
+    this `reason` before only if their source has repeated them since."""
+    rows = tx.rows(query("incidents", "still_firing"), {"until": until, "reason": reason, "limit": limit})
+    return [IncidentId(row["incident_id"]) for row in rows]
+
+
 def quiet(tx: Transaction, source: str, until: datetime) -> set[IncidentId]:
     """The open incidents of a source that were heard of last at `until` or earlier, whether they are stale or not."""
     rows = tx.rows(query("incidents", "quiet"), {"source": source, "until": until})

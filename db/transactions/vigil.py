@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from db.database import Database, Transaction
-from db.model import audit, reply, stale
+from db.model import audit, reply, stale, still_firing
 from db.model import blind as sight
 from db.model.heartbeat import Pulse
 from db.model.identity import Actor, IncidentId, IncidentKey
@@ -79,6 +79,32 @@ def mark_stale(database: Database, policy: Policy, now: datetime, only: Incident
     return database.transact(work, idempotent=True)
 
 
+def open_again(database: Database, policy: Policy, now: datetime, only: IncidentId | None = None) -> int:
+    """Open again what a person resolved `[incidents] still_firing_after` ago and what still fires, or `only` this one,
+    unless its key has another open incident by now; how many."""
+    if not policy.still_firing_after:
+        return 0
+    until = now - policy.still_firing_after
+
+    def work(tx: Transaction) -> int:
+        ids = incidents.still_firing(tx, until, still_firing.REASON, STEP) if only is None else [only]
+        keys = {one.key for one in incidents.by_ids(tx, ids).values()}
+        if not keys:
+            return 0
+        incidents.lock_keys(tx, keys)
+        open_now = incidents.open_of_keys(tx, sorted(keys))
+        due = [
+            one
+            for one in incidents.by_ids(tx, ids).values()
+            if one.key not in open_now and still_firing.is_due(one, policy.still_firing_after, now)
+        ]
+        again = [(one, *still_firing.opened_again(one, now)) for one in due]
+        _write(tx, [(one, after, (), event) for one, after, event in again], now)
+        return len(again)
+
+    return database.transact(work, idempotent=True)
+
+
 def quiet(database: Database, policy: Policy, source: str, now: datetime) -> set[IncidentId]:
     """The open incidents of a source that become stale unless they are heard of; none when nothing becomes stale."""
     if not policy.stale_after:
@@ -133,6 +159,11 @@ def _change(
         return 0
     incidents.lock_keys(tx, keys)
     changes = decide(list(incidents.open_of_keys(tx, sorted(set(keys))).values()))
+    _write(tx, changes, now)
+    return len(changes)
+
+
+def _write(tx: Transaction, changes: Sequence[_Change], now: datetime) -> None:
     instances.write(tx, [instance for _, _, members, _ in changes for instance in members])
     told = [(before.version, after, event) for before, after, _, event in changes if event is not None]
     linked, lines = audit.sealed([after for _, after, _ in told], [event for _, _, event in told])
@@ -143,7 +174,6 @@ def _change(
     messages.want_cards(tx, [after for _, after, _ in told], now)
     worse = reply.worse([after for _, after, _ in told], [event for _, _, event in told])
     messages.want_replies(tx, worse, now)
-    return len(changes)
 
 
 def _settled(incident: Incident, held: Sequence[Instance], now: datetime) -> _Change:

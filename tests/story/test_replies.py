@@ -100,3 +100,14 @@ def test_a_reply_whose_card_is_gone_is_given_up_because_the_new_card_tells(town:
     assert again["ts"] != card["ts"]
     wait_until(lambda: town.rows("SELECT 1 FROM slack_messages WHERE behind = 1") == [], "nothing waits")
     assert town.slack.replies() == []
+
+
+def test_what_a_person_resolved_and_what_still_fires_is_opened_again_and_told(town: Town) -> None:
+    town.post(bodies.grafana(bodies.alert(labels=INFO)))
+    town.slack.wait_for_message(of(1), "the card")
+    town.slack.command("/incident resolve 1 restarted it")
+    town.slack.wait_for_message(both(of(1), is_resolved), "the resolved card")
+    town.rows("UPDATE incidents SET resolved_time = resolved_time - INTERVAL 31 MINUTE")
+    town.slack.wait_for_message(both(of(1), is_active), "the card of what is open again")
+    (reply,) = replies_of(town, 1)
+    assert "Reopened: it still fires at the source" in reply["text"]

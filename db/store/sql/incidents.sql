@@ -87,6 +87,19 @@ SELECT incident_key FROM incidents
 WHERE status IN ('active', 'acknowledged') AND last_seen_at <= %(until)s AND stale_since IS NULL
 LIMIT %(limit)s
 
+-- name: still_firing
+-- What a person resolved and what fires all the same; a second time only if the source has repeated it since.
+SELECT incident_id, incident_key FROM incidents
+WHERE status = 'resolved' AND instances_firing > 0 AND resolved_time <= %(until)s AND resolved_by LIKE 'slack:%%'
+  AND (
+    last_seen_at > resolved_time
+    OR NOT EXISTS (
+      SELECT 1 FROM incident_timeline AS line
+      WHERE line.incident_id = incidents.incident_id AND line.kind = 'reopened' AND line.reason = %(reason)s
+    )
+  )
+LIMIT %(limit)s
+
 -- name: quiet
 -- Open incidents of a source that were not heard of since then, stale or not.
 SELECT incident_id FROM incidents

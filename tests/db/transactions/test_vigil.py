@@ -16,7 +16,7 @@ from db.model.alert import Alert
 from db.model.blind import Blindness
 from db.model.identity import IncidentId, person, source
 from db.model.incident import EventKind, Incident, Status
-from db.model.lifecycle import Action
+from db.model.lifecycle import Action, Changed
 from db.transactions import bulk, lookup, respond, vigil
 from tests.db.builders import POLICY, an_alert, ask, at, cannot_see, check_record, deliver, key_of
 
@@ -269,4 +269,57 @@ def test_what_a_reconciled_source_still_lists_is_heard_of(database: Database) ->
     assert vigil.heard_of(database, names[:1], source("grafana"), at(40 * HOUR)) == 1
     assert vigil.mark_stale(database, POLICY, at(60 * HOUR)) == 0, "it was heard of"
     assert len(events(database, EventKind.HEARD_AGAIN)) == 1, "of what is not stale nothing is told"
+    check_record(database)
+
+
+# -- what a person resolved and what still fires
+
+ANN = person("U001")
+HALF_AN_HOUR = 1_800
+
+
+def resolve(database: Database, now: float) -> None:
+    """Somebody resolves the incident."""
+    assert isinstance(respond.change_status(database, BASE, Action.RESOLVE, ANN, at(now), policy=POLICY), Changed)
+
+
+def test_what_still_fires_is_opened_again_once_however_many_look(database: Database) -> None:
+    deliver(database, an_alert("a"), an_alert("b"))
+    resolve(database, 60)
+    assert vigil.open_again(database, POLICY, at(60 + HALF_AN_HOUR - 1)) == 0
+    assert four_times(lambda: vigil.open_again(database, POLICY, at(60 + HALF_AN_HOUR))) == [0, 0, 0, 1]
+    after = incident(database)
+    assert (after.status, after.owner, after.instances_firing) == (Status.ACTIVE, None, 2)
+    (event,) = events(database, EventKind.REOPENED)
+    assert (event["actor"], event["reason"]) == ("observer:still_firing", "still_firing")
+    check_record(database)
+
+
+def test_what_recovered_meanwhile_or_resolved_by_itself_stays_resolved(database: Database) -> None:
+    deliver(database, an_alert("a"))
+    resolve(database, 60)
+    deliver(database, an_alert("a", ends=90), now=100)
+    assert vigil.open_again(database, POLICY, at(10 * HOUR)) == 0
+    deliver(database, an_alert("c", rule="other"), now=200)
+    deliver(database, an_alert("c", rule="other", ends=250), now=260)
+    assert vigil.open_again(database, POLICY, at(10 * HOUR)) == 0
+
+
+def test_it_is_opened_a_second_time_only_if_the_source_has_repeated_it(database: Database) -> None:
+    deliver(database, an_alert("a"))
+    resolve(database, 60)
+    assert vigil.open_again(database, POLICY, at(HOUR)) == 1
+    resolve(database, HOUR + 60)
+    assert vigil.open_again(database, POLICY, at(3 * HOUR)) == 0, "its end may have been lost"
+    deliver(database, an_alert("a"), now=4 * HOUR)
+    assert vigil.open_again(database, POLICY, at(4 * HOUR + 1)) == 1
+    check_record(database)
+
+
+def test_it_stays_resolved_while_its_key_has_another_open_incident_or_the_policy_says_never(database: Database) -> None:
+    deliver(database, an_alert("a"))
+    resolve(database, 60)
+    assert vigil.open_again(database, replace(POLICY, still_firing_after=timedelta(0)), at(HOUR)) == 0
+    deliver(database, an_alert("b", starts=100), now=120)
+    assert vigil.open_again(database, POLICY, at(HOUR)) == 0
     check_record(database)
