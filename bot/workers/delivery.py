@@ -326,7 +326,7 @@ class Delivery:
             _log.warning("outcome of a post is unclear", extra=_ids(message) | {"reason": outcome.reason})
         elif face.thread is not None and isinstance(outcome, Rejected) and outcome.trouble is Trouble.GONE:
             self._answered()  # the card it belongs below is gone; another one was posted, and told by itself
-            self._replace_or_forget(message, face, outcome.error)
+            self._post_anew_or_forget(message, face, outcome.error)
         else:
             self._later(message, face, outcome)
 

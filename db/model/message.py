@@ -75,9 +75,9 @@ def card_key(incident: IncidentId) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"card:{incident}"))
 
 
-def reply_key(incident: IncidentId, version: int) -> str:
-    """The key of the reply that tells what made this version of an incident."""
-    return str(uuid.uuid5(_NAMESPACE, f"reply:{incident}:{version}"))
+def reply_key(incident: IncidentId, what: str) -> str:
+    """The key of a reply in the thread of an incident's card: of two with the same key one is posted."""
+    return str(uuid.uuid5(_NAMESPACE, f"reply:{incident}:{what}"))
 
 
 def next_key(message_id: int, lost_ts: str) -> str:

@@ -7,7 +7,8 @@
 | data is back | while something still fires |
 | more instances fire | when somebody has acknowledged, or when what fires again had lost its data |
 
-Everything else changes the card alone. A critical one is shown to the whole channel as well.
+More instances are told once in ten minutes. Everything else changes the card alone. A critical one is shown to the
+whole channel as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any, Self
 
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, EventKind, Incident, Severity, Status
+
+JOINED_SECONDS = 600
 
 _TOLD = (EventKind.REOPENED, EventKind.SEVERITY_RAISED, EventKind.SIGHT_RESTORED, EventKind.JOINED)
 """The most telling first: of one change one reply tells."""
@@ -78,6 +81,14 @@ def worse(changed: Iterable[Incident], events: Sequence[Event]) -> list[tuple[In
             by_incident.setdefault(event.incident_id, []).append(event)
     found = ((incident, told(incident, by_incident.get(incident.incident_id, ()))) for incident in changed)
     return [(incident, event) for incident, event in found if event is not None]
+
+
+def once(incident: Incident, event: Event) -> str:
+    """What is told once: each change, but of what joins only the first in `JOINED_SECONDS`, or a storm would fill the
+    thread and use up the channel's posts."""
+    if event.kind is EventKind.JOINED:
+        return f"joined:{int(event.at.timestamp() // JOINED_SECONDS)}"
+    return f"version:{incident.version}"
 
 
 def is_broadcast(incident: Incident) -> bool:

@@ -11,7 +11,7 @@ from db.database import Row, Transaction
 from db.model.identity import IncidentId
 from db.model.incident import Event, Incident, Severity
 from db.model.message import Message, MessageKind, card_key, moved_key, next_key, reply_key
-from db.model.reply import Reply, is_broadcast
+from db.model.reply import Reply, is_broadcast, once
 from db.queries import query
 
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ def want_replies(tx: Transaction, told: Sequence[tuple[Incident, Event]], now: d
     cards = {row["incident_id"]: row for row in tx.rows(query("messages", "hanging_cards"), {"ids": ids})}
     rows = [
         {
-            "post_key": reply_key(incident.incident_id, incident.version),
+            "post_key": reply_key(incident.incident_id, once(incident, event)),
             "kind": MessageKind.REPLY.value,
             "incident_id": None,
             "content": to_json(Reply(event, card["ts"], is_broadcast(incident)).as_content()),

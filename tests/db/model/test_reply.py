@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from db.model.identity import person, source
 from db.model.incident import Event, EventKind, Incident, Severity, Status
-from db.model.reply import Reply, is_broadcast, told, worse
+from db.model.reply import Reply, is_broadcast, once, told, worse
 from tests.bot.blocks.incidents import ACTIVE
 
 GRAFANA = source("grafana")
@@ -49,6 +50,16 @@ def test_one_reply_tells_the_most_telling_of_several_events() -> None:
     several = [event(EventKind.JOINED), event(EventKind.SEVERITY_RAISED), event(EventKind.REOPENED)]
     [(incident, said)] = worse([ACKNOWLEDGED], several)
     assert (incident, said.kind) == (ACKNOWLEDGED, EventKind.REOPENED)
+
+
+def test_what_joins_is_told_once_in_ten_minutes_and_every_other_change_each_time() -> None:
+    first, later = (
+        event(EventKind.JOINED),
+        replace(event(EventKind.JOINED), at=ACTIVE.start_time + timedelta(minutes=11)),
+    )
+    assert once(ACTIVE, first) == once(replace(ACTIVE, version=9), first) != once(ACTIVE, later)
+    raised = event(EventKind.SEVERITY_RAISED)
+    assert once(ACTIVE, raised) != once(replace(ACTIVE, version=9), raised)
 
 
 def test_only_a_critical_one_is_broadcast() -> None:
