@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import IOBase
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pymysql
 import pymysql.converters
@@ -27,6 +27,7 @@ from db.errors import (
     DatabaseAway,
     Interrupted,
     OutcomeUnknown,
+    Place,
     SchemaError,
     is_galera_abort,
     is_of_the_server,
@@ -82,6 +83,7 @@ class Transaction:
 
     def __init__(self, cursor: pymysql.cursors.DictCursor, last_statement: float, together: bool = False) -> None:
         self._cursor = cursor
+        self._line = cast("_Connection", cursor.connection)
         self._last_statement = last_statement  # of the monotonic clock
         self._together = together
         self._waiting: list[tuple[str, Later | Callable[[], None] | None]] = []
@@ -196,7 +198,7 @@ class Transaction:
             return
         _be_in_time(self._last_statement)
         line: Any = self._cursor.connection  # one of ours
-        with _our_errors():
+        with _our_errors(self._line):
             line.run(waiting)
 
     def commit(self) -> None:
@@ -206,7 +208,7 @@ class Transaction:
                 self._waiting.append(("COMMIT", None))
                 self.send()
             else:
-                with _our_errors():
+                with _our_errors(self._line):
                     self._cursor.connection.commit()
         except DatabaseAway as error:
             raise OutcomeUnknown("the connection broke while committing") from error
@@ -231,7 +233,7 @@ class Transaction:
     def _run(self, sql: str, params: Params | Sequence[object] | None) -> int:
         self.send()
         _be_in_time(self._last_statement)
-        with _our_errors():
+        with _our_errors(self._line):
             return self._cursor.execute(sql, params)
 
 
@@ -243,12 +245,23 @@ class _Connection(pymysql.Connection):
     on_galera = False
     used_at = 0.0
     """Of the monotonic clock."""
-    _execute_command: Callable[[int, bytes], None]
+    most_bytes = 2**62
+    """Of one packet that the server takes (`max_allowed_packet`)."""
     _read_packet: Callable[..., Any]
     _read_timeout: float | None
     _result: MySQLResult | None
     _rfile: IOBase
     _sock: socket.socket
+
+    @property
+    def place(self) -> Place:
+        """Where it leads, for sentences that people read."""
+        user, name = self.user, self.db
+        return Place(
+            str(self.address or "the database server"),
+            user.decode("utf-8", "replace") if isinstance(user, bytes) else str(user),
+            name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name),
+        )
 
     def aim(self, address: Address) -> None:
         """Connect there next time."""
@@ -275,9 +288,14 @@ class _Connection(pymysql.Connection):
         rows, for another its function is called. What the driver keeps of each answer would cost half of a small
         transaction's time, and is needed by nobody here."""
         self._result = None  # all of the statement before is read
-        text = ";\n".join([statement for statement, _ in statements])
+        packet = ";\n".join([statement for statement, _ in statements]).encode("utf-8", "surrogateescape")
+        if len(packet) >= self.most_bytes and len(statements) > 1:
+            half = len(statements) // 2
+            self.run(statements[:half])
+            self.run(statements[half:])
+            return
         try:
-            self._execute_command(COMMAND.COM_QUERY, text.encode("utf-8", "surrogateescape"))
+            self._execute_command(COMMAND.COM_QUERY, packet)
             for _, answered in statements:
                 if isinstance(answered, Later):
                     result = MySQLResult(self)
@@ -291,6 +309,14 @@ class _Connection(pymysql.Connection):
             if not isinstance(error, pymysql.err.MySQLError):  # answers may be left that nobody takes
                 _close(self)
             raise
+
+    def _execute_command(self, command: int, sql: str | bytes) -> None:
+        """Send a command. What the server would not take is not sent: it would break the connection, and look away."""
+        if len(sql) >= self.most_bytes // 4:  # a character may be four bytes
+            packet = sql.encode("utf-8", "surrogateescape") if isinstance(sql, str) else sql
+            if len(packet) >= self.most_bytes:
+                raise pymysql.err.OperationalError(1153, "larger than max_allowed_packet")
+        super()._execute_command(command, sql)  # type: ignore[misc] # its stubs leave it out
 
     def escape(self, obj: Any, mapping: Mapping[Any, Any] | None = None) -> Any:
         """The SQL literal of a value."""
@@ -416,7 +442,7 @@ class Database:
             # autocommit off the first statement begins the transaction, which saves a round trip.
             line: _Connection = connection.dbapi_connection
             try:
-                with _our_errors():
+                with _our_errors(line):
                     self._ready(line, last_statement)
                     cursor = line.cursor(pymysql.cursors.DictCursor)
                 transaction = Transaction(cursor, last_statement, together and self._several_statements)
@@ -457,7 +483,7 @@ class Database:
             host=self._hosts.known[0].host,
             port=self._hosts.known[0].port,
             user=settings.user,
-            password=settings.password,
+            password=settings.password.encode("utf-8"),  # the driver would take a text for Latin-1
             database=settings.name,
             charset="utf8mb4",
             connect_timeout=self._connect_seconds,
@@ -517,16 +543,22 @@ class Database:
     def _connect_to(self, line: _Connection, address: Address, last_statement: float) -> bool:
         """Connect and set the session up; whether the server takes writes (with one server: always)."""
         line.aim(address)
-        if self._hosts.several:
-            line.connect_within(self._connect_seconds)
-        else:
-            line.connect()
+        try:
+            if self._hosts.several:
+                line.connect_within(self._connect_seconds)
+            else:
+                line.connect()
+        except (pymysql.err.MySQLError, OSError):
+            raise
+        except Exception as error:  # what the driver makes of an answer that it does not understand
+            raise pymysql.err.OperationalError(0, f"the driver failed to connect: {error}") from error
         try:
             _be_in_time(last_statement)
             with line.cursor() as cursor:
                 cursor.execute(_WHAT_SERVER)
                 seen = {str(name).lower(): str(value).upper() for name, value in cursor.fetchall()}
                 line.on_galera = seen.get("wsrep_on") == "ON"
+                line.most_bytes = int(seen.get("max_allowed_packet") or line.most_bytes)
                 if self._causal and line.on_galera:
                     cursor.execute("SET SESSION wsrep_sync_wait = 1")
                 if self._causal and seen.get("group_replication_group_name"):
@@ -544,20 +576,23 @@ class Database:
         return (
             "SET SESSION autocommit = 0, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
             # Alerts are inserted in one place, which counts them: the trigger need not count each row (migration 2).
-            f"innodb_lock_wait_timeout = {self._lock_seconds:d}, @observer_counts = 1"
-            f"/*M! , tx_isolation = 'READ-COMMITTED', max_statement_time = {seconds:.3f} */"
-            "/*!80000 , transaction_isolation = 'READ-COMMITTED', "
+            f"innodb_lock_wait_timeout = {self._lock_seconds:d}, @observer_counts = 1, "
+            # Whatever an administrator set for people who type SQL by hand must not hit our statements.
+            "sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_big_selects = 1, "
+            "foreign_key_checks = 1, unique_checks = 1"
+            f"/*M! , tx_isolation = 'READ-COMMITTED', tx_read_only = 0, max_statement_time = {seconds:.3f} */"
+            "/*!80000 , transaction_isolation = 'READ-COMMITTED', transaction_read_only = 0, "
             f"max_execution_time = {int(seconds * 1000):d} */"
         )
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
-    """Turn the driver's errors into ours."""
+def _our_errors(line: _Connection) -> Iterator[None]:
+    """Turn the driver's errors on this connection into ours."""
     try:
         yield
     except (pymysql.err.MySQLError, OSError) as error:
-        ours = translated(error)
+        ours = translated(error, line.place)
         if ours is None:
             raise
         raise ours from error
@@ -565,7 +600,7 @@ def _our_errors() -> Iterator[None]:
 
 _READ_ONLY_BY = ("read_only", "super_read_only", "innodb_read_only", "offline_mode")
 _WHAT_SERVER = (
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_on', 'group_replication_group_name', "
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_on', 'group_replication_group_name', 'max_allowed_packet', "
     + ", ".join(f"'{name}'" for name in _READ_ONLY_BY)
     + ")"
 )

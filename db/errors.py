@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from dataclasses import dataclass
 
 import pymysql.err
 
@@ -113,20 +114,77 @@ _SCHEMA = {1146, 1054, 1305, 1364, 3098}
 _DUPLICATE_KEY = re.compile(r"for key '(?:[^'.]+\.)?([^']+)'$")
 
 
-def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
-    """Our error for one of the driver's; None when it means a mistake in our program."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the database is and who asks it, for sentences that people read."""
+
+    server: str = "the database server"  # `db1:3306`
+    user: str = "the user"
+    name: str = "the database"
+
+
+_WORDS = {
+    1040: "{server} has no connection left for {user} (max_connections); raise it, or stop what holds them",
+    1044: "{user} may not use the database {name} at {server}; check DB_NAME, or GRANT ALL ON {name}.* TO {user}",
+    1045: "{server} refuses {user}: access denied; check DB_USER and DB_PASSWORD",
+    1049: "{server} has no database {name}; create it, or check DB_NAME",
+    1129: "{server} blocks this host after too many broken connections; run FLUSH HOSTS there",
+    1130: "{server} takes no connections from this host for {user}; create the user for this host",
+    1203: "{user} has no connection left at {server} (max_user_connections); raise the limit of the user",
+    1226: "{user} is over a limit of its account at {server}; raise it with ALTER USER ... WITH",
+    1227: "{user} lacks a right at {server}",
+    1251: "{server} asks {user} to authenticate in a way that the driver cannot do",
+    1290: "{server} takes no writes (read-only); check DB_HOST, or switch read_only off",
+    1524: "{server} does not know the way {user} authenticates; ALTER USER {user} with a plugin that it has",
+    1665: "{server} cannot write with binlog_format=STATEMENT; set binlog_format to ROW or MIXED",
+    1698: "{server} refuses {user}: access denied; give the user a password, and check DB_USER and DB_PASSWORD",
+    1792: "{server} takes no writes (transaction_read_only is on); switch it off",
+    1820: "the password of {user} at {server} has expired; set a new one with ALTER USER",
+    1836: "{server} is in read-only mode; check DB_HOST",
+    1862: "the password of {user} at {server} has expired; set a new one with ALTER USER",
+    2003: "nobody answers at {server}; check DB_HOST and DB_PORT, and that the server runs",
+    2005: "there is no host of the name in DB_HOST ({server})",
+    2006: "the connection to {server} broke",
+    2013: "the connection to {server} broke",
+    2055: "the connection to {server} broke",
+    2059: "{server} asks {user} to authenticate in a way that the driver cannot do",
+    3118: "the account {user} is locked at {server}; ALTER USER ... ACCOUNT UNLOCK",
+    3159: "{server} takes encrypted connections only; set DB_TLS=on",
+    4151: "the account {user} is locked at {server}; ALTER USER ... ACCOUNT UNLOCK",
+}
+"""What people meet when they set it up or run it, with the remedy; all other errors in the server's own words."""
+
+_MOST_WORDS = 300
+_SECURE_TRANSPORT = "require_secure_transport"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def said(code: int, error: BaseException, place: Place) -> str:
+    """An error of the server as a sentence: what is wrong, where, and what to do; never a password."""
+    own = _CONTROL.sub(" ", str(error.args[1]) if len(error.args) > 1 else "")[:_MOST_WORDS]
+    if _SECURE_TRANSPORT in own:
+        code = 3159
+    if words := _WORDS.get(code):
+        text = words.format(server=place.server, user=place.user, name=place.name)
+        return f"{text} (error {code})"
+    return f"{place.server} said: {own or type(error).__name__} (error {code})"
+
+
+def translated(error: pymysql.err.MySQLError | OSError, place: Place | None = None) -> RecordError | None:
+    """Our error for one of the driver's, in words that name `place`; None when it means a mistake in our program."""
+    place = place or Place()
     if words := _tls_words(error):
         return DatabaseAway(words)
     if isinstance(error, OSError | pymysql.err.InterfaceError):
-        return DatabaseAway(f"the connection to the database broke ({type(error).__name__})")
+        return DatabaseAway(f"the connection to {place.server} broke ({type(error).__name__})")
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = f"the database answered with error {code}"
     if code in _CONFLICTS or _is_certification(code, error):
         return Conflict(text)
     if code in _READ_ONLY:
-        return DatabaseReadOnly(text)
+        return DatabaseReadOnly(said(code, error, place))
     if code in _AWAY:
-        return DatabaseAway(text)
+        return DatabaseAway(said(code, error, place))
     if code in _INTERRUPTED:
         return Interrupted(text)
     if code == 1153:
@@ -136,11 +194,11 @@ def translated(error: pymysql.err.MySQLError | OSError) -> RecordError | None:
     if code in (1062, 1644):
         return _duplicate(error, text)
     if code in _SCHEMA:
-        return SchemaError(f"{text}: {error.args[1] if len(error.args) > 1 else ''}")
+        return SchemaError(said(code, error, place))
     # Locked accounts, blocked hosts, limits of the host: a person must act, and until then the source sends again. An
     # error of the driver without a number is a connection on which client and server have lost each other.
     if isinstance(error, pymysql.err.OperationalError) or code == 0:
-        return DatabaseAway(text)
+        return DatabaseAway(said(code, error, place))
     return None
 
 

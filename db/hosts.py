@@ -33,6 +33,8 @@ def addresses(text: str, port: int) -> tuple[Address, ...]:
     found: list[Address] = []
     for part in (part.strip() for part in text.split(",")):
         host, colon, number = part, "", ""
+        if "/" in part or part.endswith(".sock"):
+            raise ValueError(f"{part!r} is the path of a socket; a host name is wanted, for example 127.0.0.1")
         if part.startswith("["):
             host, _, rest = part[1:].partition("]")
             colon, number = rest[:1], rest[1:]

@@ -217,7 +217,7 @@ _CREATE_LEASE = Query(
     "create_lease",
     "One row, on clusters only: which process migrates, and until when it may be taken for alive.",
     "CREATE TABLE IF NOT EXISTS schema_lease (one TINYINT NOT NULL PRIMARY KEY, holder CHAR(16) NOT NULL, "
-    "until DATETIME(6) NOT NULL) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    "until DATETIME(6) NOT NULL) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 )
 _TAKE_LEASE = Query(
     "take_lease",
@@ -250,7 +250,7 @@ _CREATE = Query(
     "The list of migrations; finished is 0 while one runs.",
     "CREATE TABLE IF NOT EXISTS schema_migrations (version INT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, "
     "checksum CHAR(64) NOT NULL, started_at DATETIME(6) NOT NULL, finished TINYINT(1) NOT NULL DEFAULT 0) "
-    "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 )
 _LIST = Query("list", "Every migration that was begun.", "SELECT version, checksum, finished FROM schema_migrations")
 _BEGIN = Query(

@@ -5,7 +5,7 @@
 CREATE TABLE IF NOT EXISTS incident_keys (
     incident_key VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     PRIMARY KEY (incident_key)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- One HTTP request of a source: its exact bytes, and what came of it.
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     PRIMARY KEY (delivery_id),
     UNIQUE KEY uq_request_id (request_id),
     KEY idx_deliveries_received_at (received_at)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 CREATE TABLE IF NOT EXISTS incidents (
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS incidents (
     KEY idx_rule_uid_status (rule_uid, status),
     KEY idx_status_severity_number (status, severity_rank, number),
     CONSTRAINT ck_resolved_has_time CHECK ((status = 'resolved') = (resolved_time IS NOT NULL))
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- The fact log: every alert that was ever received, repeats included.
@@ -112,7 +112,7 @@ CREATE TABLE IF NOT EXISTS grafana_alerts (
     KEY idx_delivery_id (delivery_id),
     CONSTRAINT fk_alert_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id),
     CONSTRAINT fk_alert_delivery FOREIGN KEY (delivery_id) REFERENCES deliveries (delivery_id) ON DELETE SET NULL
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- One thing that fires inside an incident, with its present state.
@@ -133,7 +133,7 @@ CREATE TABLE IF NOT EXISTS incident_instances (
     KEY idx_instances_key_fingerprint (incident_key, fingerprint, is_current),
     KEY idx_instances_fingerprint (fingerprint, is_current),
     CONSTRAINT fk_instance_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- Append-only: every transition with actor, reason and time.
@@ -151,7 +151,7 @@ CREATE TABLE IF NOT EXISTS incident_timeline (
     KEY idx_timeline_incident (incident_id, event_id),
     KEY idx_timeline_at (at),
     CONSTRAINT fk_event_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- What Slack should show and what it shows: one row per message of ours in a channel.
@@ -179,7 +179,7 @@ CREATE TABLE IF NOT EXISTS slack_messages (
     UNIQUE KEY uq_message_incident (incident_id),
     KEY idx_messages_due (behind, due_at),
     CONSTRAINT fk_message_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- What Slack told us of itself and is good to know before it answers again: ids of the bot and of channels.
@@ -188,7 +188,7 @@ CREATE TABLE IF NOT EXISTS slack_facts (
     value JSON NOT NULL,
     learned_at DATETIME(6) NOT NULL,
     PRIMARY KEY (name)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 DROP TRIGGER IF EXISTS trg_prevent_duplicate_open_incident

@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS alert_senders (
     first_heard_at DATETIME(6) NOT NULL,
     PRIMARY KEY (origin, receiver),
     KEY idx_senders_source (source)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- One row per source whose list is looked at: whose turn it is, and what the next look has to know of the last ones.
@@ -26,4 +26,4 @@ CREATE TABLE IF NOT EXISTS source_looks (
     problem VARCHAR(255) NOT NULL DEFAULT '',
     memory LONGTEXT NOT NULL COMMENT 'JSON: what is missing since when, what was live last',
     PRIMARY KEY (source)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci

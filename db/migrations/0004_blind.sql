@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS blind_rules (
     PRIMARY KEY (rule_uid, incident_key, fingerprint),
     KEY idx_blind_key_fingerprint (incident_key, fingerprint),
     CONSTRAINT fk_blind_rule_incident FOREIGN KEY (incident_id) REFERENCES incidents (incident_id)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- Signs of life, by the clock of this server.
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS heartbeats (
     heard_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
     stopped_at DATETIME(6) NULL COMMENT 'heard_at when it was found to have stopped, until it is heard again',
     PRIMARY KEY (source, fingerprint)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- Blind alerts were instances of their rule's incident before: there nothing would ever resolve them.

@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS digests (
     PRIMARY KEY (digest_id),
     UNIQUE KEY uq_digest_open (open_key),
     KEY idx_digests_ended (ended_at)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
 -- Which incidents a digest shows. No foreign key to incidents: its checks would lock their rows in another order than
@@ -56,4 +56,4 @@ CREATE TABLE IF NOT EXISTS digest_members (
     PRIMARY KEY (digest_id, incident_id),
     KEY idx_members_incident (incident_id),
     CONSTRAINT fk_member_digest FOREIGN KEY (digest_id) REFERENCES digests (digest_id)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci

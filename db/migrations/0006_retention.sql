@@ -13,4 +13,4 @@ CREATE TABLE IF NOT EXISTS chores (
     until_at DATETIME(6) NOT NULL COMMENT 'the lease of the holder ends',
     state JSON NOT NULL COMMENT 'how far it is',
     PRIMARY KEY (name)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci

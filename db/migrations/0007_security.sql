@@ -55,4 +55,4 @@ CREATE TABLE IF NOT EXISTS audit_checkpoints (
     previous BINARY(32) NOT NULL,
     hash BINARY(32) NOT NULL,
     PRIMARY KEY (checkpoint_number)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci

@@ -13,4 +13,4 @@ CREATE TABLE IF NOT EXISTS slack_second_looks (
     KEY idx_second_looks_due (due_at),
     KEY idx_second_looks_message (message_id),
     CONSTRAINT fk_look_message FOREIGN KEY (message_id) REFERENCES slack_messages (message_id)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
