@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
@@ -20,6 +20,7 @@ from bot.text.markup import as_written, without_invisible
 from db.model.identity import IncidentId
 from db.model.incident import Filter, Severity, Status
 from db.model.lifecycle import Action, Notes
+from db.model.policy import Policy
 
 _Item = TypeVar("_Item")
 
@@ -152,6 +153,7 @@ _FILTER_WORDS: Mapping[str, str] = {
     "네임스페이스": "namespace",
     "서비스": "service",
 }
+_DEFAULT = Policy()
 _BARE = (*_STATUSES, *_SEVERITIES)
 _VERBS = (*_LIST, *_SHOW, *_HELP, *_CHANGES)
 
@@ -193,13 +195,14 @@ _MENTION = re.compile(r"<([@#!])([^<>|]*)(?:\|([^<>]*))?>")
 _ADDRESS = re.compile(r"<((?:https?|mailto):[^<>|]*)(?:\|[^<>]*)?>")
 
 
-def understand(text: str, name: str = "/incident") -> Command:
-    """What was typed behind the command's name. Upper and lower case and extra spaces do not matter."""
+def understand(text: str, name: str = "/incident", policy: Policy | None = None) -> Command:
+    """What was typed behind the command's name. Upper and lower case and extra spaces do not matter. Severities go by
+    the words of the policy file, too."""
     words = _words(text)
     again = {name.casefold(), "/incident", *({name.casefold().lstrip("/"), "incident"} - set(_VERBS))}
     while words and words[0].folded in again:  # the command was pasted behind itself
         del words[0]
-    return _Asked(text, name, words).understood() if words else ListOpen()
+    return _Asked(text, name, words, policy or _DEFAULT).understood() if words else ListOpen()
 
 
 def typed(text: str) -> str:
@@ -241,6 +244,7 @@ class _Asked:
     text: str
     name: str
     words: Sequence[_Word]
+    policy: Policy
 
     def understood(self) -> Command:
         first, rest = self.words[0], self.words[1:]
@@ -258,7 +262,7 @@ class _Asked:
         reference, behind = _referred(self.words)
         if reference is not None:
             return Show(reference) if not behind else self._verb_behind(reference, behind)
-        if ":" in verb or verb.strip(_QUOTES) in _BARE:
+        if ":" in verb or verb.strip(_QUOTES) in _BARE or self.policy.severity_called(verb):
             if _referred(rest)[0] is not None:
                 return self._unknown()
             return self._filtered(self.words)
@@ -346,16 +350,20 @@ class _Asked:
             if (reference := _reference(word)) is not None:
                 form = f"show {_shown(reference)}"
                 return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
+            if severity := self.policy.severity_called(name):
+                return replace(nothing, severities=(severity,))
             near = _nearest(name, _BARE)
             form = f"list {near}" if near else "help"
             return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
         if name not in _FILTERS:
             return self._wrong(Problem.UNKNOWN_FILTER, _meant(name, value), f"{name}:", allowed=_named(_FILTERS))
         if name == "status":
-            statuses = self._several(name, value, _STATUSES)
+            statuses = self._several(name, value, tuple(_STATUSES), _STATUSES.get)
             return statuses if isinstance(statuses, Misunderstood) else replace(nothing, statuses=statuses)
         if name == "severity":
-            severities = self._several(name, value, _SEVERITIES)
+            severities = self._several(name, value, tuple(_SEVERITIES), self._severities)
+            if isinstance(severities, Misunderstood) and (phrase := self.policy.severity_called(value)):
+                severities = (phrase,)  # such as `very high`
             return severities if isinstance(severities, Misunderstood) else replace(nothing, severities=severities)
         if not value:
             return self._wrong(Problem.UNKNOWN_VALUE, f"list {name}:checkout", "", filter_name=name)
@@ -367,19 +375,25 @@ class _Asked:
         )
 
     def _several(
-        self, name: str, value: str, known: Mapping[str, tuple[_Item, ...]]
+        self, name: str, value: str, names: Sequence[str], known: Callable[[str], tuple[_Item, ...] | None]
     ) -> tuple[_Item, ...] | Misunderstood:
         """The values of a list such as `active,acknowledged`; a `|` between them will do as well."""
         chosen: tuple[_Item, ...] = ()
-        said = [one for one in re.split(rf"[{_BETWEEN}{_QUOTES}\s]+", _folded(value)) if one]
+        said = [one for one in re.split(rf"[{_BETWEEN}{_QUOTES}\s]+", _folded(value)) if one.strip("-")]
         for one in said or [""]:
-            if one not in known:
-                allowed = tuple(value for value in known if value.isascii())
-                near = _nearest(one, tuple(known)) if one else allowed[0]
+            meant = known(one)
+            if not meant:
+                allowed = tuple(value for value in names if value.isascii())
+                near = _nearest(one, names) if one else allowed[0]
                 form = f"list {name}:{near}" if near else "help"
                 return self._wrong(Problem.UNKNOWN_VALUE, form, one, filter_name=name, allowed=allowed)
-            chosen += known[one]
+            chosen += meant
         return _once(chosen)
+
+    def _severities(self, word: str) -> tuple[Severity, ...]:
+        """What a word says of severities: a name that Observer shows, else a word that labels have."""
+        called = self.policy.severity_called(word)
+        return _SEVERITIES.get(word) or ((called,) if called else ())
 
     def _wrong(
         self, problem: Problem, form: str, subject: str, *, filter_name: str = "", allowed: tuple[str, ...] = (),

@@ -23,6 +23,7 @@ from bot.blocks.identifiers import (
 from bot.grammar import Command, understand
 from db.model.identity import IncidentId
 from db.model.lifecycle import Notes
+from db.model.policy import Policy
 
 
 class UnreadablePayload(Exception):
@@ -146,12 +147,12 @@ class CommandCall:
     response_url: str
 
 
-def read_command(body: object) -> CommandCall:
-    """Read the body of a slash command. Raises `UnreadablePayload`."""
+def read_command(body: object, policy: Policy | None = None) -> CommandCall:
+    """Read the body of a slash command; `policy` has words for severities. Raises `UnreadablePayload`."""
     payload = _Wild(body)
     name = payload["command"].text_or_empty() or "/incident"
     return CommandCall(
-        command=understand(payload["text"].text_or_empty(), name),
+        command=understand(payload["text"].text_or_empty(), name, policy),
         name=name,
         user_id=payload["user_id"].text(),
         channel_id=payload["channel_id"].text_or_empty(),

@@ -35,7 +35,7 @@ _CANDIDATES: Mapping[Action | None, tuple[Status, ...]] = {
 def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
     """Understand, one transaction, answer: only the person who asked sees it."""
     try:
-        call = read_command(body)
+        call = read_command(body, context.policy)
     except UnreadablePayload as error:
         _log.warning("command not understood", extra={"path": error.path})
         _answer(ack, notices.internal_error(context.words))

@@ -121,6 +121,10 @@ class Policy:
                 return "" if _severity_said(text, self.severity_words) else text
         return ""
 
+    def severity_called(self, word: str) -> Severity | None:
+        """The severity that is called so, as a whole; None when none is."""
+        return self.severity_words.get(_bare(word))
+
     def channel(self, labels: Mapping[str, str]) -> str:
         """The channel of the first route that matches, else the default channel."""
         return _first(self.routes, labels) or self.default_channel

@@ -38,6 +38,7 @@ from bot.text import ENGLISH
 from db.model.identity import IncidentId
 from db.model.incident import Filter, Severity, Status
 from db.model.lifecycle import Action, Notes
+from db.model.policy import Policy
 from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE
 from tests.bot.blocks.test_digest import overview
 
@@ -459,6 +460,58 @@ def test_a_wrong_filter_names_the_right_ones() -> None:
     wrong = understand("list severity:bad")
     assert isinstance(wrong, Misunderstood)
     assert (wrong.filter_name, wrong.allowed) == ("severity", ("critical", "high", "warning", "info"))
+
+
+@pytest.mark.parametrize(
+    ("text", "severities"),
+    [
+        ("list severity:crit", (Severity.CRITICAL,)),
+        ("list severity:P1", (Severity.CRITICAL,)),
+        ("list severity:p-1,sev2|minor", (Severity.CRITICAL, Severity.HIGH, Severity.WARNING)),
+        ("list severity:1,3", (Severity.CRITICAL, Severity.WARNING)),
+        ('list severity:"very high"', (Severity.CRITICAL,)),
+        ('list severity:"P1 - Critical"', (Severity.CRITICAL,)),
+        ('list severity:"critical high"', (Severity.CRITICAL, Severity.HIGH)),
+        ("list 심각도:긴급", (Severity.CRITICAL,)),
+        ("list p1", (Severity.CRITICAL,)),
+        ("list sev-2 Urgent", (Severity.HIGH, Severity.CRITICAL)),
+        ("p1", (Severity.CRITICAL,)),
+        ("긴급", (Severity.CRITICAL,)),
+    ],
+)
+def test_severities_go_by_the_words_that_labels_have(text: str, severities: tuple[Severity, ...]) -> None:
+    assert understand(text) == filtered(severities=severities)
+
+
+def test_severities_go_by_the_words_of_the_policy_file() -> None:
+    policy = Policy.parse({"severity": {"critical": ["tier-zero", "high"], "info": ["ruhig"]}})
+    for text in ("list severity:tier-zero", "list TierZero", 'list severity:"tier zero"'):
+        assert understand(text, policy=policy) == filtered(severities=(Severity.CRITICAL,))
+    assert understand("list severity:ruhig,high", policy=policy) == filtered(
+        severities=(Severity.INFO, Severity.HIGH)
+    ), "what Observer shows as High is asked for by that name, whatever the file calls so"
+    assert isinstance(understand("list severity:p1", policy=policy), Misunderstood), "the file replaces these words"
+    assert isinstance(understand("list severity:tier-zero"), Misunderstood)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "list checkout-error",
+        "high-cpu",
+        "list not critical",
+        "list severity:not-urgent-low",
+        "list severity:critical,page-high",
+    ],
+)
+def test_a_severity_is_not_guessed_from_a_part_of_a_name(text: str) -> None:
+    assert isinstance(understand(text), Misunderstood)
+
+
+def test_a_number_alone_is_an_incident_and_no_severity() -> None:
+    wrong = understand("list 1")
+    assert isinstance(wrong, Misunderstood)
+    assert wrong.nearest == "/incident show 1"
 
 
 WORDS = (

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests import bodies
-from tests.servers.observer import Town
+from tests.servers.observer import Observer, Town
+from tests.servers.slack import SandboxSlack
 
 
 def opened(town: Town, count: int) -> None:
@@ -85,3 +86,16 @@ def test_nothing_to_choose_from_is_said(town: Town) -> None:
 def test_no_help_names_an_incident_that_nobody_meant(town: Town) -> None:
     for typed in ("help", "frobnicate", "ack 1 please now", "show", "resolve"):
         assert "42" not in str(answered(town, typed))
+
+
+def test_lists_go_by_the_words_of_the_policy_file(db_url: Any, slack: SandboxSlack, tmp_path: Any) -> None:
+    policy = tmp_path / "observer.toml"
+    policy.write_text('[severity]\ncritical = ["tier-zero"]\n')
+    with Observer(db_url, slack, {"OBSERVER_CONFIG": str(policy)}) as observer:
+        town = Town(observer, slack, db_url)
+        town.post(bodies.grafana(bodies.alert("Worst", labels={"severity": "Tier Zero"})))
+        town.post(bodies.grafana(bodies.alert("Other", rule="other", labels={"severity": "high"})))
+        for typed in ("list severity:tier-zero", "list tier-zero", "list severity:critical"):
+            listed = answered(town, typed)["text"]
+            assert "Worst" in listed
+            assert "Other" not in listed
