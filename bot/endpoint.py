@@ -6,15 +6,17 @@ loop for as long as a listener works.
 
 from __future__ import annotations
 
+import hmac
 import logging
+import re
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 
 import anyio
 import anyio.to_thread
 from slack_bolt import App
 from slack_bolt.request import BoltRequest
 from slack_bolt.response import BoltResponse
-from slack_sdk.signature import Clock, SignatureVerifier
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -31,8 +33,23 @@ BODY_SECONDS = 10.0
 
 PATH = "/slack/events"
 
-WRONG_SIGNATURES = 3
-"""In a row: then it is more likely our secret that is wrong than that nobody but strangers knocks."""
+DENIED_IN_A_ROW = 3
+"""Then it is more likely our secret or our clock that is wrong than that nobody but strangers knocks."""
+
+MOST_SECONDS_OFF = 300
+"""How far the time of a request may be from ours, as Slack recommends it."""
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
+_SSL_CHECK = b"ssl_check=1"
+_SSL_CHECK_BYTES = 1024
+
+
+class _Denial(Enum):
+    """Why a request is not taken for one of Slack's."""
+
+    UNSIGNED = auto()  # a stranger's: nobody's mistake
+    SIGNATURE = auto()
+    TIME = auto()  # signed with our secret, at another time
 
 
 class SlackEndpoint:
@@ -43,42 +60,58 @@ class SlackEndpoint:
     ) -> None:
         self._app = app
         self._reports = reports
-        self._wrong = 0  # signatures since the last right one
+        self._now = now
+        self._denied: list[_Denial] = []  # since the last request that was right
         self._secret = signing_secret
-        self._verifier = SignatureVerifier(signing_secret(), _Now(now))
         # An own limiter: a dispatch may hold its thread for three seconds, and must not take those of the webhooks.
         self._limiter = anyio.CapacityLimiter(threads)
 
     async def __call__(self, request: Request) -> Response:
         """Check size and signature, then let Bolt find the listener."""
+        unsigned = "x-slack-signature" not in request.headers
         try:
-            body = await _body(request)
+            body = await _body(request, _SSL_CHECK_BYTES if unsigned else MAX_BODY_BYTES)
         except ClientDisconnect:
             return PlainTextResponse("incomplete", status_code=400)
         except TimeoutError:
             _log.warning("slack body too slow")
             return PlainTextResponse("too slow", status_code=408, headers={"Connection": "close"})
-        if body is None:
+        if body is None and (not unsigned or _length(request) > MAX_BODY_BYTES):
             _log.warning("slack body too large")
             return PlainTextResponse("too large", status_code=413, headers={"Connection": "close"})
-        if not self._signed(request, body):
-            _log.warning("slack request denied")
-            self._wrong += 1
-            if self._wrong >= WRONG_SIGNATURES:
-                self._reports.trouble("requests", "wrong signature", "is SLACK_SIGNING_SECRET that of the app?")
-            return PlainTextResponse("wrong signature", status_code=401)
-        self._wrong = 0
+        if unsigned and body is not None and _SSL_CHECK in body.split(b"&"):
+            return PlainTextResponse("")  # Slack tries the certificate now and then, and signs nothing for it
+        denial = _Denial.UNSIGNED if body is None or unsigned else self._denial(request, body)
+        if body is None or denial is not None:
+            _log.warning("slack request denied", extra={"reason": (denial or _Denial.UNSIGNED).name.lower()})
+            return PlainTextResponse("wrong signature", status_code=401, headers={"Connection": "close"})
+        self._denied.clear()
         self._reports.fine("requests")
         return await anyio.to_thread.run_sync(self._dispatch, request, body, limiter=self._limiter)
 
-    def _signed(self, request: Request, body: bytes) -> bool:
+    def _denial(self, request: Request, body: bytes) -> _Denial | None:
+        """Why the request is not Slack's; None when it is. After some in a row `/ready` says what may be wrong here."""
         timestamp = request.headers.get("x-slack-request-timestamp", "")
         signature = request.headers.get("x-slack-signature", "")
-        self._verifier.signing_secret = self._secret()
-        try:
-            return self._verifier.is_valid(body, timestamp, signature)
-        except (ValueError, TypeError):  # a timestamp that is no number, a signature that is not ASCII
-            return False
+        if not signature or not timestamp:
+            return _Denial.UNSIGNED
+        right = f"v0={hmac.new(self._secret().encode(), f'v0:{timestamp}:'.encode() + body, 'sha256').hexdigest()}"
+        same = hmac.compare_digest(right.encode(), signature.encode("utf-8", "replace"))
+        if not same or not _TIMESTAMP.fullmatch(timestamp):
+            self._complain(_Denial.SIGNATURE, "wrong signature", "is SLACK_SIGNING_SECRET that of the app?")
+            return _Denial.SIGNATURE
+        ahead = int(timestamp) - self._now()
+        if abs(ahead) > MOST_SECONDS_OFF:
+            which = "behind" if ahead > 0 else "ahead of"
+            hint = f"the clock of this machine is about {abs(ahead):.0f} s {which} Slack's: set it, for example by NTP"
+            self._complain(_Denial.TIME, "wrong clock", hint)
+            return _Denial.TIME
+        return None
+
+    def _complain(self, denial: _Denial, error: str, hint: str) -> None:
+        self._denied = [*self._denied, denial][-DENIED_IN_A_ROW:]
+        if self._denied == [denial] * DENIED_IN_A_ROW:
+            self._reports.trouble("requests", error, hint)
 
     def _dispatch(self, request: Request, body: bytes) -> Response:
         """In a thread: Bolt waits here for the listener's `ack`, three seconds at most."""
@@ -102,28 +135,22 @@ class SlackEndpoint:
         return response
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body; None when it is larger than `MAX_BODY_BYTES`. Raises `TimeoutError`."""
+def _length(request: Request) -> int:
+    """What the request says of its length; 0 when it says nothing."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+async def _body(request: Request, most: int) -> bytes | None:
+    """The body; None when it is larger than `most` bytes. Raises `TimeoutError`."""
+    if _length(request) > most:
         return None
     chunks: list[bytes] = []
     size = 0
     with anyio.fail_after(BODY_SECONDS):
         async for chunk in request.stream():
             size += len(chunk)
-            if size > MAX_BODY_BYTES:
+            if size > most:
                 return None
             chunks.append(chunk)
     return b"".join(chunks)
-
-
-class _Now(Clock):
-    """The SDK's way of being told the time."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return self._now()

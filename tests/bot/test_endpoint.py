@@ -60,6 +60,61 @@ def test_a_request_without_a_right_signature_is_denied(town: Town, headers: dict
     assert post(town, command("help"), headers) == 401
 
 
+@pytest.mark.parametrize("timestamp", ["9" * 400, "9" * 13, "+1795907794", "-1", "１７９５９０７７９４", "1_795", ""])
+def test_a_timestamp_that_is_no_number_of_seconds_is_denied(town: Town, timestamp: str) -> None:
+    body = b"x"
+    signature = hmac.new(SIGNING_SECRET.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256).hexdigest()
+    headers = [
+        (b"X-Slack-Request-Timestamp", timestamp.encode()),
+        (b"X-Slack-Signature", f"v0={signature}".encode()),
+    ]
+    request = httpx.Request("POST", f"{town.observer.url}/slack/events", content=body, headers=headers)
+    with httpx.Client() as client:
+        assert client.send(request).status_code == 401
+
+
+def problems(town: Town) -> dict[str, str]:
+    """What `/ready` says of Slack."""
+    found: dict[str, str] = httpx.get(f"{town.observer.url}/ready", timeout=10).json()["slack"]["problems"]
+    return found
+
+
+def test_slacks_own_check_of_the_certificate_is_answered_without_a_signature(town: Town) -> None:
+    assert post(town, "ssl_check=1&token=x", {}) == 200
+    assert post(town, "token=x&ssl_check=1", {}) == 200
+    assert post(town, "ssl_check=10", {}) == 401
+    assert post(town, "ssl_check=1&token=x", signed("other", age=900)) == 401
+
+
+def test_strangers_blame_nobody(town: Town) -> None:
+    for _ in range(4):
+        assert post(town, "hello=1", {}) == 401
+        assert post(town, "x" * 100_000, {}) == 401
+    assert problems(town) == {}
+
+
+def test_a_wrong_secret_is_named_after_some_requests_until_a_right_one_comes(town: Town) -> None:
+    body = command("help")
+    for _ in range(3):
+        assert post(town, body, signed(body, secret="another")) == 401
+    assert "SLACK_SIGNING_SECRET" in problems(town)["requests"]
+    assert post(town, body, signed(body)) == 200
+    assert problems(town) == {}
+
+
+@pytest.mark.parametrize(("age", "which"), [(900, "ahead of"), (-900, "behind")])
+def test_a_wrong_clock_is_called_a_wrong_clock(town: Town, age: float, which: str) -> None:
+    body = command("help")
+    for _ in range(3):
+        assert post(town, body, signed(body, age=age)) == 401
+    said = problems(town)["requests"]
+    assert "wrong clock" in said
+    assert f"s {which} Slack's" in said
+    assert "SLACK_SIGNING_SECRET" not in said
+    assert post(town, body, signed(body)) == 200
+    assert problems(town) == {}
+
+
 def test_a_signature_with_letters_beyond_ascii_is_denied(town: Town) -> None:
     request = httpx.Request(
         "POST",
