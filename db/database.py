@@ -51,6 +51,9 @@ _MOST_ATTEMPTS = 30
 _PACKET_CHARACTERS = 2_000_000
 """About how much waits at most for the next packet; servers take 16 MiB unless told otherwise."""
 
+_BYTES_OF_CHARACTER = 5
+"""In UTF-8 at most four, and something for what stands around rows."""
+
 _READ_BYTES = 256 * 1024
 """What is read at once of an answer; what a storm's transaction is decided on has about this size."""
 
@@ -84,6 +87,7 @@ class Transaction:
     def __init__(self, cursor: pymysql.cursors.DictCursor, last_statement: float, together: bool = False) -> None:
         self._cursor = cursor
         self._line = cast("_Connection", cursor.connection)
+        self._most = min(_PACKET_CHARACTERS, self._line.most_bytes // _BYTES_OF_CHARACTER)
         self._last_statement = last_statement  # of the monotonic clock
         self._together = together
         self._waiting: list[tuple[str, Later | Callable[[], None] | None]] = []
@@ -135,7 +139,7 @@ class Transaction:
     def insert_many(self, query: Query, rows: Sequence[Params]) -> None:
         """Insert rows in as few statements as their size allows. Raises `ValueError` when VALUES holds more than
         placeholders."""
-        for statement in literals.insert(query.sql).statements(rows):
+        for statement in literals.insert(query.sql).statements(rows, self._most):
             self._change(statement)
 
     def insert_written(
@@ -148,7 +152,7 @@ class Transaction:
         """The same for rows whose values are written already, in the order of the query's names; `numbers` stand for
         `{name}` behind VALUES. `then` is called as soon as the server has inserted them, which may be before it comes
         to the rest of its packet."""
-        for statement in literals.insert(query.sql).of_written(rows, **numbers):
+        for statement in literals.insert(query.sql).of_written(rows, self._most, **numbers):
             self._change(statement, then)
 
     def insert_at_once(self, query: Query, rows: Sequence[Written]) -> None:
@@ -214,7 +218,7 @@ class Transaction:
             raise OutcomeUnknown("the connection broke while committing") from error
 
     def _wait(self, statement: str, answered: Later | Callable[[], None] | None) -> None:
-        if self._size + len(statement) > _PACKET_CHARACTERS:
+        if self._size + len(statement) > self._most:
             self.send()
         self._waiting.append((statement, answered))
         self._size += len(statement)

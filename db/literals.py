@@ -116,23 +116,24 @@ class Insert:
     names: tuple[str, ...]
     tail: str
 
-    def statements(self, rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    def statements(self, rows: Iterable[Mapping[str, object]], most: int = STATEMENT_BYTES) -> Iterator[str]:
         """As few statements as the length of the rows allows."""
-        return self.of_written(written(tuple(map(row.__getitem__, self.names))) for row in rows)
+        return self.of_written((written(tuple(map(row.__getitem__, self.names))) for row in rows), most)
 
     def at_once(self, rows: Sequence[Written]) -> str:
         """One statement for all these rows, however long it becomes."""
         return self.head + ",".join([f"({row})" for row in rows]) + self.tail
 
-    def of_written(self, rows: Iterable[Written], **numbers: int) -> Iterator[str]:
+    def of_written(self, rows: Iterable[Written], most: int = STATEMENT_BYTES, **numbers: int) -> Iterator[str]:
         """The same with rows whose values are written already, in the order of `names`; `numbers` stand for `{name}` in
-        what follows the rows."""
+        what follows the rows. Where the server takes little, statements are not longer than `most`."""
+        most = min(most, STATEMENT_BYTES)
         tail = self.tail.format(**numbers) if numbers else self.tail
         part: list[str] = []
         size = 0
         for row in rows:
             values = f"({row})"
-            if size and size + len(values) > STATEMENT_BYTES:
+            if size and size + len(values) > most:
                 yield self.head + ",".join(part) + tail
                 part, size = [], 0
             part.append(values)

@@ -27,7 +27,7 @@ from db.server.private import reserved_port
 from receiver.app import Settings, create_app
 from receiver.settings import MAX_BODY_BYTES
 from tests.bodies import alert, grafana
-from tests.servers.database import DbUrl
+from tests.servers.database import DbUrl, TestServer
 from tests.servers.observer import WEBHOOK_TOKEN, Observer, Town, environment, rows, send
 from tests.servers.proxy import Proxy
 from tests.servers.slack import SandboxSlack, ThreadedServer, wait_until
@@ -573,3 +573,22 @@ def test_a_database_that_is_silent_does_not_hold_up_the_start(db_url: DbUrl, sla
             assert httpx.get(f"{observer.url}/health", timeout=10).status_code == 200
             proxy.mend()
             wait_until(lambda: httpx.get(f"{observer.url}/ready", timeout=15).status_code == 200, "it to be ready")
+
+
+def test_what_the_database_takes_too_little_at_once_for_is_refused_with_the_reason_and_the_rest_is_recorded(
+    server: TestServer, slack: SandboxSlack
+) -> None:
+    running = server.new_private("small-packets")
+    running.options = ("--max-allowed-packet=1M",)
+    with running:
+        url = DbUrl(running.host, running.port, running.user, running.password, running.database)
+        with Observer(url, slack) as observer:
+            hard = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=1_000_000))
+            for body in (grafana(alert(hard)), hard.encode()):
+                answer = send(observer.url, body)
+                assert (answer.status_code, "max_allowed_packet" in answer.json()["reason"]) == (413, True)
+            many = [alert("디스크가 거의 찼습니다" * 20, instance=f"글-{number}" * 50) for number in range(700)]
+            answer = send(observer.url, grafana(*many), timeout=60)
+            assert (answer.status_code, answer.json()["alerts"]["recorded"]) == (200, 700)
+            assert send(observer.url, BODY).status_code == 200
+            assert httpx.get(f"{observer.url}/ready", timeout=60).status_code == 200
