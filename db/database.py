@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,8 +30,10 @@ from db.errors import (
     OutcomeUnknown,
     Place,
     SchemaError,
+    is_answer,
     is_galera_abort,
     is_of_the_server,
+    may_want_tls,
     server_code,
     translated,
 )
@@ -256,6 +259,10 @@ class _Connection(pymysql.Connection):
     _result: MySQLResult | None
     _rfile: IOBase
     _sock: socket.socket
+    server_capabilities = 0
+    """What the server that was asked last said it can."""
+    never_encrypted = False
+    """As `DB_TLS=off` says."""
 
     @property
     def place(self) -> Place:
@@ -265,12 +272,22 @@ class _Connection(pymysql.Connection):
             str(self.address or "the database server"),
             user.decode("utf-8", "replace") if isinstance(user, bytes) else str(user),
             name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name),
+            self.never_encrypted,
         )
 
     def aim(self, address: Address) -> None:
         """Connect there next time."""
         self.host, self.port, self.address = address.host, address.port, address
         self.server_public_key = None  # the driver keeps that of the server before, and would be denied
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether the server that was connected to last can encrypt."""
+        return bool(self.server_capabilities & CLIENT.SSL)
+
+    def encrypt(self, context: ssl.SSLContext | None) -> None:
+        """Encrypt when it connects next, if the server offers it; None: do not."""
+        self.ssl, self.ctx = context is not None, context
 
     def connect(self, sock: Any = None) -> None:
         """Connect, and read in large pieces: each call of the operating system lets go of the interpreter, which a
@@ -353,7 +370,11 @@ class Database:
         causal: bool = False,
     ) -> None:
         self._settings = settings
-        self._tls: dict[str, Any] = settings.tls.for_hosts(tuple(address.host for address in settings.addresses))
+        names = tuple(address.host for address in settings.addresses)
+        self._tls: dict[str, Any] = settings.tls.for_hosts(names)
+        self._waived = settings.tls.is_waived_for(names)
+        self._insisted: ssl.SSLContext | None = None
+        """How to encrypt, once a server insisted although encryption was waived."""
         self._statement_seconds = statement_seconds
         self._lock_seconds = lock_seconds
         self._hosts = hosts or Hosts(settings.addresses)
@@ -483,12 +504,13 @@ class Database:
 
     def _unconnected(self) -> _Connection:
         settings = self._settings
-        return _Connection(
+        line = _Connection(
             host=self._hosts.known[0].host,
             port=self._hosts.known[0].port,
-            user=settings.user,
-            password=settings.password.encode("utf-8"),  # the driver would take a text for Latin-1
-            database=settings.name,
+            user=_as_given(settings.user),
+            # Bytes, because the driver would take a password for Latin-1, and an environment may hold what is no text.
+            password=_as_given(settings.password),
+            database=_as_given(settings.name),
             charset="utf8mb4",
             connect_timeout=self._connect_seconds,
             read_timeout=self._statement_seconds,
@@ -500,6 +522,8 @@ class Database:
             defer_connect=True,
             **self._tls,
         )
+        line.never_encrypted = settings.tls.way == "off"
+        return line
 
     def _ready(self, line: _Connection, last_statement: float) -> None:
         """Connect, or make sure that a connection which was idle is still one, and to the right server."""
@@ -547,15 +571,14 @@ class Database:
     def _connect_to(self, line: _Connection, address: Address, last_statement: float) -> bool:
         """Connect and set the session up; whether the server takes writes (with one server: always)."""
         line.aim(address)
+        if self._waived:
+            line.encrypt(self._insisted)
         try:
-            if self._hosts.several:
-                line.connect_within(self._connect_seconds)
-            else:
-                line.connect()
-        except (pymysql.err.MySQLError, OSError):
-            raise
-        except Exception as error:  # what the driver makes of an answer that it does not understand
-            raise pymysql.err.OperationalError(0, f"the driver failed to connect: {error}") from error
+            self._log_in(line)
+        except pymysql.err.OperationalError as error:
+            if not (self._waived and not self._insisted and line.offers_tls and may_want_tls(error)):
+                raise
+            self._log_in_encrypted(line, error)
         try:
             _be_in_time(last_statement)
             with line.cursor() as cursor:
@@ -573,6 +596,33 @@ class Database:
             _close(line)  # one that is not set up must not come back from the pool
             raise
         return not self._hosts.several or all(seen.get(name, "OFF") in ("OFF", "0") for name in _READ_ONLY_BY)
+
+    def _log_in(self, line: _Connection) -> None:
+        """Whatever goes wrong is an error of the database's: none of it is a mistake in our statements."""
+        try:
+            if self._hosts.several:
+                line.connect_within(self._connect_seconds)
+            else:
+                line.connect()
+        except (pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError):
+            raise
+        except pymysql.err.MySQLError as error:
+            code = server_code(error)
+            raise pymysql.err.OperationalError(code, str(error.args[-1]) if error.args else "") from error
+        except Exception as error:  # what the driver makes of an answer that it does not understand
+            raise pymysql.err.OperationalError(0, f"the driver failed to connect: {error}") from error
+
+    def _log_in_encrypted(self, line: _Connection, refusal: pymysql.err.OperationalError) -> None:
+        """Once more, encrypted, after this refusal; if that works, all further connections are."""
+        context = self._settings.tls.context()
+        line.encrypt(context)
+        try:
+            self._log_in(line)
+        except (pymysql.err.MySQLError, OSError) as error:
+            if is_answer(server_code(error)):
+                raise
+            raise refusal from error
+        self._insisted = context
 
     def _session(self) -> str:
         """What every connection is set to; `/*!80000` is read by MySQL only, `/*M!` by MariaDB only."""
@@ -609,6 +659,11 @@ _WHAT_SERVER = (
     + ")"
 )
 """Asked once per connection: SHOW is answered by all products, and by a node that is not ready."""
+
+
+def _as_given(text: str) -> bytes:
+    """The bytes that an environment or a file gave."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _reason(error: BaseException) -> str:

@@ -16,6 +16,7 @@ RecordError
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from dataclasses import dataclass
 
@@ -106,7 +107,8 @@ _AWAY = {
 }  # fmt: skip
 """The commonest; every other OperationalError that is not named here counts as one of these too."""
 
-_READ_ONLY = {1290, 1792, 1836, 3100}  # read_only, read-only transaction, read-only mode, replication hook refused
+# read_only, read-only transaction, read-only mode, replication hook refused, a log that cannot hold what we write
+_READ_ONLY = {1290, 1792, 1836, 3100, 1665}
 _NO_FAULT_OF_THE_SERVER = {1317}  # somebody ended this statement; the server is as good as before
 _INTERRUPTED = {3024, 1969}  # MySQL's and MariaDB's statement time limit
 # no such table, column or routine; a column without a value; a table that Group Replication does not take
@@ -121,6 +123,7 @@ class Place:
     server: str = "the database server"  # `db1:3306`
     user: str = "the user"
     name: str = "the database"
+    never_encrypted: bool = False
 
 
 _WORDS = {
@@ -143,7 +146,7 @@ _WORDS = {
     1836: "{server} is in read-only mode; check DB_HOST",
     1862: "the password of {user} at {server} has expired; set a new one with ALTER USER",
     2003: "nobody answers at {server}; check DB_HOST and DB_PORT, and that the server runs",
-    2005: "there is no host of the name in DB_HOST ({server})",
+    2005: "the host of {server} cannot be found; check DB_HOST, and the network's names (DNS)",
     2006: "the connection to {server} broke",
     2013: "the connection to {server} broke",
     2055: "the connection to {server} broke",
@@ -156,18 +159,40 @@ _WORDS = {
 
 _MOST_WORDS = 300
 _SECURE_TRANSPORT = "require_secure_transport"
+_ACCESS_DENIED = 1045
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def said(code: int, error: BaseException, place: Place) -> str:
     """An error of the server as a sentence: what is wrong, where, and what to do; never a password."""
-    own = _CONTROL.sub(" ", str(error.args[1]) if len(error.args) > 1 else "")[:_MOST_WORDS]
+    own = _CONTROL.sub(" ", _own_words(error))[:_MOST_WORDS]
     if _SECURE_TRANSPORT in own:
         code = 3159
+    if isinstance(getattr(error, "original_exception", None), socket.gaierror):
+        code = 2005
     if words := _WORDS.get(code):
         text = words.format(server=place.server, user=place.user, name=place.name)
+        if code == _ACCESS_DENIED and place.never_encrypted:
+            text += ", and DB_TLS: off does not do if the server or the account wants encryption"
         return f"{text} (error {code})"
+    if not is_answer(code):
+        number = f" (error {code})" if code else ""
+        return f"the connection to {place.server} failed: {own or type(error).__name__}{number}"
     return f"{place.server} said: {own or type(error).__name__} (error {code})"
+
+
+def _own_words(error: BaseException) -> str:
+    return next((words for words in error.args if isinstance(words, str)), "")
+
+
+def is_answer(code: int) -> bool:
+    """Whether this is a number of the server's; the others are of the driver, which may have reached nobody."""
+    return code > 0 and not 2000 <= code < 3000
+
+
+def may_want_tls(error: pymysql.err.MySQLError) -> bool:
+    """Whether a server may have refused a login because it was not encrypted; of an account it says access denied."""
+    return server_code(error) in (3159, _ACCESS_DENIED) or _SECURE_TRANSPORT in _own_words(error)
 
 
 def translated(error: pymysql.err.MySQLError | OSError, place: Place | None = None) -> RecordError | None:

@@ -14,8 +14,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """`auto`: off on loopback, elsewhere encrypted if the server can; `on`: always, without checking who the server is;
-    `verify`: always, and its certificate must come from `ca` (else from one the system trusts) and name the host."""
+    """`auto`: off on loopback unless the server insists, elsewhere encrypted if the server can; `on`: always, without
+    checking who the server is; `verify`: always, and its certificate must come from `ca` (else from one the system
+    trusts) and name the host."""
 
     way: str = "auto"
     ca: str = ""  # paths of PEM files
@@ -64,16 +65,24 @@ class TlsSettings:
 
         Raises `OSError` and `ssl.SSLError` for files that are not what they should be.
         """
-        if self.way == "off" or (self.way == "auto" and all(host in LOOPBACK for host in hosts)):
+        if self.way == "off" or self.is_waived_for(hosts):
             return {"ssl_disabled": True}
         if self.way == "auto":
             return {"ssl_disabled": False}  # the driver's own way: TLS if the server offers it
+        return {"ssl": self.context()}  # the driver then refuses a server that does not encrypt
+
+    def is_waived_for(self, hosts: tuple[str, ...]) -> bool:
+        """Whether encryption is left out only because nobody is in between: a server that insists gets it."""
+        return self.way == "auto" and all(host in LOOPBACK for host in hosts)
+
+    def context(self) -> ssl.SSLContext:
+        """How to encrypt, and how sure to be of the server."""
         context = ssl.create_default_context(cafile=self.ca or None)
         # Certificates that servers make for themselves lack what the strict reading of the standard wants.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if self.way == "on":
+        if self.way != "verify":
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.certificate:
             context.load_cert_chain(self.certificate, self.key)
-        return {"ssl": context}  # the driver then refuses a server that does not encrypt
+        return context

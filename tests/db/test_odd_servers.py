@@ -161,6 +161,23 @@ def test_a_connection_that_the_driver_does_not_understand_is_a_database_that_is_
     assert "the driver failed to connect: 'cryptography' package is required" in text
 
 
+def test_whatever_the_name_of_database_or_host_is_the_database_is_away_in_words(odd: PrivateServer) -> None:
+    assert "(error 1" in refusal(settings_of(odd, name="n" * 300))
+    assert "DB_NAME" in refusal(settings_of(odd, name="데이터"))
+    unknown = refusal(settings_of(odd, host="database.invalid"))
+    assert unknown.startswith("the host of database.invalid:")
+    assert "DB_HOST" in unknown
+    for host in ("a..b", "n" * 300):
+        text = refusal(settings_of(odd, host=host))
+        assert "said" not in text, "nobody was reached"
+
+
+def test_bytes_of_an_environment_that_are_no_text_are_given_to_the_server_as_they_are(odd: PrivateServer) -> None:
+    wrong = b"Z\xfcrich".decode("utf-8", "surrogateescape")
+    assert "refuses observer" in refusal(settings_of(odd, password=wrong))
+    assert "DB_USER" in refusal(settings_of(odd, user=wrong))
+
+
 def test_the_path_of_a_socket_is_no_host() -> None:
     for path in ("/var/run/mysqld/mysqld.sock", "mysql.sock"):
         env = Env({"DB_HOST": path, "DB_PASSWORD": "x"})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pymysql
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -117,6 +118,37 @@ def test_on_loopback_nothing_is_encrypted_unless_it_is_asked_for(secure: Private
     assert cipher(settings(secure, TlsSettings())) == ""
     assert cipher(settings(secure, TlsSettings(way="off"))) == ""
     assert cipher(settings(secure, TlsSettings(way="on"))) != ""
+
+
+def as_root(server: PrivateServer, *statements: str) -> None:
+    with pymysql.connect(
+        unix_socket=str(server.socket), user="root", password=server.password, ssl_disabled=True
+    ) as connection:
+        for statement in statements:
+            connection.cursor().execute(statement)
+
+
+def test_a_server_that_insists_gets_encryption_on_loopback_too(secure: PrivateServer) -> None:
+    as_root(secure, "SET GLOBAL require_secure_transport = ON")
+    try:
+        assert cipher(settings(secure, TlsSettings())) != ""
+        assert "DB_TLS" in refusal(settings(secure, TlsSettings(way="off")))
+        assert "DB_USER and DB_PASSWORD" in refusal(settings(secure, TlsSettings(), password="wrong"))
+    finally:
+        as_root(secure, "SET GLOBAL require_secure_transport = OFF")
+
+
+def test_an_account_that_insists_gets_encryption_on_loopback_too(secure: PrivateServer) -> None:
+    account = f"insisting@'{secure.host}'"
+    as_root(
+        secure,
+        f"CREATE USER {account} IDENTIFIED BY 'right' REQUIRE SSL",
+        f"GRANT ALL ON `{secure.database}`.* TO {account}",
+    )
+    given = settings(secure, TlsSettings(), user="insisting", password="right")
+    assert cipher(given) != ""
+    assert "refuses insisting" in refusal(replace(given, tls=TlsSettings(way="off")))
+    assert "DB_NAME" in refusal(replace(given, name="nowhere"))
 
 
 def test_a_server_whose_certificate_is_of_the_right_authority_and_names_it_is_trusted(
