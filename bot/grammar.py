@@ -2,7 +2,7 @@
 
 /incident                                          list what is open
 /incident list [status:… severity:… cluster:… namespace:"…" service:…]
-/incident NUMBER | #NUMBER | INC-… | show NUMBER   show one
+/incident NUMBER | #NUMBER | INC-… | show NUMBER   show one; a link to its card will do as well, here and below
 /incident ack|unack|reopen NUMBER
 /incident resolve NUMBER [action taken]
 /incident help
@@ -17,15 +17,12 @@ from enum import StrEnum
 from typing import TypeVar
 
 from bot.text.markup import as_written, without_invisible
-from db.model.identity import IncidentId
+from db.model.identity import IncidentId, Place, Reference
 from db.model.incident import Filter, Severity, Status
 from db.model.lifecycle import Action, Notes
 from db.model.policy import Policy
 
 _Item = TypeVar("_Item")
-
-Reference = int | IncidentId
-"""How a person names an incident: its number or its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +184,10 @@ _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―⁃−﹘﹣－"), "-")
 _KEYCAP = "\u20e3"  # behind a digit: 1️⃣
 _COUNTED = r"[1-9]\d{0,2}(?P<mark>[,.'’_٬\u00a0\u2007\u2009\u202f])\d{3}(?:(?P=mark)\d{3}){0,4}"
 _NUMBER = re.compile(rf"(?:#|№|n[or]\.?[#:]?|inc(?:ident)?[-#:]?#?)?(?P<number>\d{{1,18}}|{_COUNTED})(?:번|호)?")
+_LINK = re.compile(
+    r"https?://[^/\s]+/(?:\S*/)?archives/(?P<channel>[A-Za-z0-9]{1,32})/p(?P<at>\d{7,24})(?P<more>\?\S*)?"
+)
+_THREAD = re.compile(r"[?&]thread_ts=(?P<ts>\d{1,18}\.\d{6})(?:&|$)")
 _ID = re.compile(r"inc-\d{14}-[0-9a-f]{16}(?:-\d{1,9})?")
 _ENDS = ".,:;!?…。、"  # of a sentence, around a number in it
 _BEFORE_NUMBER = ("#", "№", "no", "nr", "number", "num", "inc", "incident", "번호", "인시던트")
@@ -336,20 +337,21 @@ class _Asked:
 
     def _one_filter(self, word: str) -> Filter | Misunderstood:
         """What one word restricts; statuses are empty where it says nothing of them."""
+        reference = _reference(word)
         word = _unquoted(without_invisible(word[:1]) + word[1:])
         found = re.match(r"([^:：]*)([:：]?)(.*)", word, re.DOTALL)
         name, colon, value = found.groups() if found else (word, "", "")
         name = _folded(name)
         name, value = _FILTER_WORDS.get(name, name) if colon else name, as_written(typed(_unquoted(value)))
         nothing = Filter(statuses=())
+        if reference is not None:
+            form = f"show {_shown(reference)}"
+            return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
         if not colon:
             if name in _STATUSES:
                 return replace(nothing, statuses=_STATUSES[name])
             if name in _SEVERITIES:
                 return replace(nothing, severities=_SEVERITIES[name])
-            if (reference := _reference(word)) is not None:
-                form = f"show {_shown(reference)}"
-                return self._wrong(Problem.UNKNOWN_FILTER, form, word, allowed=_named(_FILTERS))
             if severity := self.policy.severity_called(name):
                 return replace(nothing, severities=(severity,))
             near = _nearest(name, _BARE)
@@ -424,6 +426,10 @@ def _referred(words: Sequence[_Word]) -> tuple[Reference | None, Sequence[_Word]
 
 def _reference(word: str) -> Reference | None:
     """An incident's number or id as people, phones and copied sentences write them; None when it is neither."""
+    if link := _LINK.fullmatch(without_invisible(typed(word)).strip(_QUOTES + "()[]{}<>" + _ENDS)):
+        root = _THREAD.search(link["more"] or "")
+        ts = root["ts"] if root else f"{link['at'][:-6]}.{link['at'][-6:]}"
+        return Place(link["channel"].upper(), ts, link[0])
     bare = _folded(typed(word)).replace(_KEYCAP, "")
     bare = bare.lstrip(_QUOTES + "([{<").rstrip(_QUOTES + ")]}>" + _ENDS)
     if found := _NUMBER.fullmatch(bare):
@@ -434,7 +440,7 @@ def _reference(word: str) -> Reference | None:
 
 
 def _shown(reference: Reference) -> str:
-    return str(reference)
+    return reference.link if isinstance(reference, Place) else str(reference)
 
 
 def _named(names: Sequence[str]) -> tuple[str, ...]:

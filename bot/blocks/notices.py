@@ -9,9 +9,10 @@ from bot.blocks.help import help_message
 from bot.blocks.kit import context, message, section
 from bot.blocks.listing import incident_list
 from bot.blocks.message import SlackMessage
-from bot.grammar import NUMBER, Misunderstood, Problem, Reference
+from bot.grammar import NUMBER, Misunderstood, Problem
 from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
 from bot.text.words import Words
+from db.model.identity import Place, Reference
 from db.model.incident import Event, Incident, Listing
 from db.model.lifecycle import Action, Already, Changed, Reason, Refused
 
@@ -158,4 +159,6 @@ def _problem(wrong: Misunderstood, words: Words) -> Mrkdwn:
 def _referred(reference: Reference | None) -> Mrkdwn:
     if reference is None:
         return Mrkdwn("")
+    if isinstance(reference, Place):
+        return code(reference.link, 300)
     return Mrkdwn(f"#{reference}") if isinstance(reference, int) else code(reference, 64)

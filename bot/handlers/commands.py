@@ -13,11 +13,11 @@ from bot.blocks.details import incident_details
 from bot.blocks.help import help_message
 from bot.blocks.listing import incident_list
 from bot.blocks.message import SlackMessage
-from bot.grammar import Change, Help, ListFiltered, ListOpen, Misunderstood, Reference, Show
+from bot.grammar import Change, Help, ListFiltered, ListOpen, Misunderstood, Show
 from bot.handlers.context import Context
 from bot.payloads import CommandCall, UnreadablePayload, read_command
 from db.errors import RecordError
-from db.model.identity import person
+from db.model.identity import Reference, person
 from db.model.incident import Filter, Status
 from db.model.lifecycle import Action, Already, Changed, Refused
 from db.transactions import lookup, respond

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -15,6 +15,19 @@ IncidentKey = NewType("IncidentKey", str)
 
 IncidentId = NewType("IncidentId", str)
 """`INC-{YYYYMMDDHHMMSS}-{incident_key}`, with `-2`, `-3` ... if that second already has one; 64 characters at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A message in Slack, by its channel's id and its time stamp there."""
+
+    channel_id: str
+    ts: str
+    link: str = field(default="", compare=False)  # as somebody copied it
+
+
+Reference = int | IncidentId | Place
+"""How a person names an incident: its number, its id, or its card."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from db.columns import cut, cut_bytes, from_bytes, from_json, from_time, to_json
 from db.database import Row, Transaction
 from db.literals import Written, text_literal
 from db.model.alert import Links
-from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, spelt
+from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, Place, Reference, spelt
 from db.model.incident import Chain, Filter, Incident, Severity, Status
 from db.queries import query
 
@@ -134,11 +134,14 @@ def by_id(tx: Transaction, wanted: IncidentId) -> Incident | None:
     return _incident(row) if row else None
 
 
-def find(tx: Transaction, reference: IncidentId | int) -> Incident | None:
-    """The incident a person means: by its id, or by its number."""
-    if not isinstance(reference, int):
-        return by_id(tx, reference)
-    row = tx.row(query("incidents", "by_number"), {"number": reference})
+def find(tx: Transaction, reference: Reference) -> Incident | None:
+    """The incident a person means: by its id, by its number, or by a message about it alone."""
+    if isinstance(reference, Place):
+        row = tx.row(query("incidents", "by_place"), {"channel_id": reference.channel_id, "ts": reference.ts})
+    elif isinstance(reference, int):
+        row = tx.row(query("incidents", "by_number"), {"number": reference})
+    else:
+        row = tx.row(query("incidents", "by_id"), {"id": reference})
     return _incident(row) if row else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from db.database import Database, Transaction
 from db.model.grouping import named
-from db.model.identity import IncidentId
+from db.model.identity import IncidentId, Reference
 from db.model.incident import Details, Filter, Incident, Listing
 from db.store import alerts, incidents, instances, timeline
 
@@ -21,9 +21,9 @@ def list_incidents(database: Database, wanted: Filter, limit: int = 10) -> Listi
 
 
 def show_incident(
-    database: Database, reference: IncidentId | int, *, latest_alerts: int = 5, latest_events: int = 10
+    database: Database, reference: Reference, *, latest_alerts: int = 5, latest_events: int = 10
 ) -> Details | None:
-    """One incident by id or number, with its newest alerts and events; None when there is no such incident."""
+    """One incident, however a person names it, with its newest alerts and events; None when there is none."""
 
     def work(tx: Transaction) -> Details | None:
         incident = incidents.find(tx, reference)

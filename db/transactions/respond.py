@@ -9,7 +9,7 @@ from db.database import Database, Transaction
 from db.errors import Conflict
 from db.model import audit, reply
 from db.model.blind import lose_sight
-from db.model.identity import Actor, IncidentId
+from db.model.identity import Actor, Reference
 from db.model.incident import Incident
 from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Reason, Refused, transition
 from db.model.policy import Policy
@@ -18,7 +18,7 @@ from db.store import blind, incidents, instances, messages, timeline
 
 def change_status(
     database: Database,
-    reference: IncidentId | int,
+    reference: Reference,
     action: Action,
     actor: Actor,
     now: datetime,
@@ -26,7 +26,7 @@ def change_status(
     policy: Policy,
     notes: Notes | None = None,
 ) -> Outcome:
-    """Do `action` to the incident with this id or number; what came of it.
+    """Do `action` to the incident that a person calls so; what came of it.
 
     Safe to repeat: a second run of the same action is `Already` by the same person. Raises the errors of `db.errors`;
     then nothing is changed.

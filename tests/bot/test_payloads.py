@@ -35,7 +35,7 @@ from bot.payloads import (
     read_submission,
 )
 from bot.text import ENGLISH
-from db.model.identity import IncidentId
+from db.model.identity import IncidentId, Place
 from db.model.incident import Filter, Severity, Status
 from db.model.lifecycle import Action, Notes
 from db.model.policy import Policy
@@ -460,6 +460,43 @@ def test_a_wrong_filter_names_the_right_ones() -> None:
     wrong = understand("list severity:bad")
     assert isinstance(wrong, Misunderstood)
     assert (wrong.filter_name, wrong.allowed) == ("severity", ("critical", "high", "warning", "info"))
+
+
+LINK = "https://acme.slack.com/archives/C0A1B2/p1795935286749478"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        LINK,
+        f"<{LINK}>",
+        f"<{LINK}|acme.slack.com/…>",
+        f"<{LINK}|the card of #42>",
+        f"{LINK}.",
+        f"({LINK})",
+        f"`{LINK}`",
+        f"“{LINK}”",
+        f"{LINK}\u200b",
+        LINK.replace("acme.slack", "acme.enterprise.slack"),
+        LINK.replace("C0A1B2", "c0a1b2"),
+        f"{LINK}?cid=C0A1B2",
+        "<https://acme.slack.com/archives/C0A1B2/p1795935999000000?thread_ts=1795935286.749478&amp;cid=C0A1B2>",
+    ],
+)
+def test_a_link_to_a_message_names_its_incident(link: str) -> None:
+    place = Place("C0A1B2", "1795935286.749478")
+    assert understand(link) == Show(place)
+    assert understand(f"show {link}") == Show(place)
+    assert understand(f"ack {link}") == Change(Action.ACKNOWLEDGE, place)
+    assert understand(f"resolve {link} rolled back") == Change(Action.RESOLVE, place, Notes(action_taken="rolled back"))
+    wrong = understand(f"list {link}")
+    assert isinstance(wrong, Misunderstood)
+    assert understand(wrong.nearest.removeprefix("/incident ")) == Show(place)
+
+
+@pytest.mark.parametrize("text", ["https://grafana.example/d/abc", "<https://x.example|x>", f"service:{LINK}"])
+def test_another_link_names_no_incident(text: str) -> None:
+    assert not isinstance(understand(text), Show)
 
 
 @pytest.mark.parametrize(

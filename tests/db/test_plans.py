@@ -94,6 +94,15 @@ def test_open_incidents_are_looked_up_by_their_keys(db_url: DbUrl, small_record:
     assert index_of(db_url, "newest", documents, {"keys": keys}) == "idx_incident_key_number"
 
 
+def test_a_message_is_looked_up_by_its_place(db_url: DbUrl, small_record: list[dict[str, Any]]) -> None:
+    rows(db_url, "UPDATE slack_messages SET channel_id = 'C1', ts = CONCAT('1795935286.00000', message_id)")
+    rows(db_url, "ANALYZE TABLE slack_messages")
+    place: dict[str, object] = {"channel_id": "C1", "ts": "1795935286.000003"}
+    by_place = query("incidents", "by_place").sql
+    assert index_of(db_url, "slack_messages", by_place, place) == "idx_messages_place"
+    assert index_of(db_url, "incidents", by_place, place) == "PRIMARY"
+
+
 def test_the_newest_incident_of_a_key_takes_one_look_however_many_there_were(database: Database, db_url: DbUrl) -> None:
     for number in range(30):  # one key whose incidents come and go
         for ends in (None, 1000 * number + 500):

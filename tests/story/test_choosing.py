@@ -9,7 +9,8 @@ import pytest
 
 from tests import bodies
 from tests.servers.observer import Observer, Town
-from tests.servers.slack import SandboxSlack
+from tests.servers.slack import SandboxSlack, wait_until
+from tests.story.cards import of
 
 
 def opened(town: Town, count: int) -> None:
@@ -99,3 +100,20 @@ def test_lists_go_by_the_words_of_the_policy_file(db_url: Any, slack: SandboxSla
             listed = answered(town, typed)["text"]
             assert "Worst" in listed
             assert "Other" not in listed
+
+
+def test_a_link_to_a_card_or_a_reply_to_it_names_its_incident(town: Town) -> None:
+    opened(town, 2)
+    card = town.slack.wait_for_message(of(2), "the card")
+    link = f"https://sandbox.slack.com/archives/C001/p{card['ts'].replace('.', '')}"
+    assert "#2: Rule 2" in answered(town, link)["text"]
+    town.slack.command(f"/incident ack {link}")
+    assert town.rows("SELECT number FROM incidents WHERE status = 'acknowledged'") == [{"number": 2}]
+    town.post(bodies.grafana(bodies.alert("Rule 2", rule="rule-2", instance="pod-2")))
+    wait_until(lambda: bool(town.rows("SELECT 1 FROM slack_messages WHERE kind = 'reply' AND ts > ''")), "the reply")
+    (reply,) = town.rows("SELECT channel_id, ts FROM slack_messages WHERE kind = 'reply'")
+    copied = f"https://sandbox.slack.com/archives/{reply['channel_id']}/p{reply['ts'].replace('.', '')}"
+    for form in (copied, f"{copied}?thread_ts={card['ts']}&cid=C001"):
+        assert "#2: Rule 2" in answered(town, form)["text"]
+    nowhere = answered(town, "https://sandbox.slack.com/archives/C001/p1000000000000000")["text"]
+    assert nowhere == "There is no incident `https://sandbox.slack.com/archives/C001/p1000000000000000`."

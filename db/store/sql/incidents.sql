@@ -117,6 +117,13 @@ SELECT * FROM incidents WHERE incident_id = %(id)s
 -- The incident people call by this number.
 SELECT * FROM incidents WHERE number = %(number)s
 
+-- name: by_place
+-- The incident whose card, or a reply to it, is this message in Slack.
+SELECT incidents.* FROM slack_messages JOIN incidents ON incidents.incident_id = COALESCE(
+    slack_messages.incident_id, JSON_UNQUOTE(JSON_EXTRACT(slack_messages.content, '$.incident'))
+)
+WHERE slack_messages.channel_id = %(channel_id)s AND slack_messages.ts = %(ts)s
+
 -- name: page
 -- The next incidents in the order of their numbers.
 SELECT * FROM incidents WHERE number > %(after)s ORDER BY number LIMIT %(limit)s
