@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -50,7 +50,8 @@ from receiver.masking import mask_body
 from receiver.metrics import WebhookMeter
 from receiver.rates import Amounts, Rates
 from receiver.replays import Replays
-from receiver.sources.reading import OtherShape
+from receiver.sources.charsets import in_utf8
+from receiver.sources.reading import NothingSaid, OtherShape
 
 _log = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ class Webhook:
                 return self._other_shape(understood.problem)
             if isinstance(understood, _Unreadable):
                 response = await anyio.to_thread.run_sync(self._keep_unreadable, understood, limiter=self.keepers)
-                self.meter.outcome("unreadable")
+                self.meter.outcome("recorded" if isinstance(understood.problem, NothingSaid) else "unreadable")
                 return response
             alerts = len(understood.reading.alerts)
             answer = await self.collector.record(understood)
@@ -197,22 +198,32 @@ class Webhook:
         return _Recorded(orjson.dumps({"status": "recorded", **answer}))
 
     def _understand(self, arrived: _Arrived) -> Arrival | _Unreadable:
-        """Decompress, mask, read. Raises `BodyTooLarge` and `BodyNotDecoded`."""
-        body, masked = mask_body(decoded(arrived.body, arrived.encoding, self.bodies.most), self.masks)
+        """Decompress, mask, read; kept are the bytes as sent, unless they were masked.
+
+        Raises `BodyTooLarge` and `BodyNotDecoded`.
+        """
+        sent = decoded(arrived.body, arrived.encoding, self.bodies.most)
+        readable = in_utf8(sent, arrived.content_type)
+        body, masked = mask_body(readable, self.masks)
         delivery = Delivery(
             request_id=_PROCESS + next(_numbers).to_bytes(8, "big"),
             received_at=arrived.received_at,
             source=self.source,
-            content_type=arrived.content_type,
-            body=body,
+            content_type=self.masks.told(arrived.content_type),
+            body=body if masked else sent,
             credential=arrived.credential,
             signature=arrived.signature,
             masked=masked,
         )
         try:
-            return Arrival(delivery, self.read(body))
+            reading = self.read(body)
         except Unreadable as problem:
+            problem.path, problem.reason = self.masks.told(problem.path), self.masks.told(problem.reason)
             return _Unreadable(delivery, problem)
+        if reading.rejected and self.masks.storage:
+            told = [Rejected(self.masks.told(one.path), self.masks.told(one.reason)) for one in reading.rejected]
+            reading = replace(reading, rejected=tuple(told))
+        return Arrival(delivery, reading)
 
     def _prepare(self, arrived: _Arrived) -> Arrival | _Unreadable:
         """The same for a large body, and all that can be done of it before its turn to be recorded: a writer would do
@@ -223,6 +234,10 @@ class Webhook:
     def _keep_unreadable(self, unreadable: _Unreadable) -> Response:
         delivery, problem = unreadable
         number = ingest.record_unreadable(self.database, delivery, Rejected(problem.path, problem.reason))
+        if isinstance(problem, NothingSaid):  # a refused one would be sent again, for ever
+            _log.info("delivery without alerts", extra={"source": self.source, "delivery": number})
+            said = {"status": "recorded", "delivery": number, "path": problem.path, "reason": problem.reason}
+            return _json(said)
         _log.warning(
             "delivery could not be read",
             extra={

@@ -22,6 +22,12 @@ RULE_UID_LABEL = "__alert_rule_uid__"
 
 _NOTHING = frozenset({"", "[no value]", "<no value>"})
 _STATES = {"firing": AlertState.FIRING, "resolved": AlertState.RESOLVED}
+_STATE_WORDS = {
+    **_STATES,
+    **dict.fromkeys(("alerting", "active", "open", "opened", "triggered", "problem", "발생"), AlertState.FIRING),
+    **dict.fromkeys(("ok", "normal", "inactive", "closed", "recovered", "복구", "해제", "해결"), AlertState.RESOLVED),
+}
+_AROUND_WORD = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _BLIND = {"DatasourceNoData": "NoData", "DatasourceError": "Error"}
 _SUMMARIES = ("summary", "message", "title", "description")
 _RUNBOOKS = ("runbook_url", "runbook")
@@ -38,15 +44,22 @@ _WEB_ADDRESS = re.compile(
 
 
 def state_of(alert: Wild) -> AlertState:
-    """Firing or resolved, in any case; the only status to trust is the alert's own, never that of the group."""
+    """Firing or resolved, in any case, or what other systems call so; a template may write it as `[FIRING:1]`."""
     if usual := _STATES.get(alert.text_of("status")):
         return usual
     status = alert.get("status")
+    if status.is_object:  # as in the list of Alertmanager's API
+        status = status.get("state")
     word = status.text()
-    state = _STATES.get(word.strip().lower())
+    state = state_said(word)
     if state is None:
         raise status.error(f'expected "firing" or "resolved", found {quoted(word)}')
     return state
+
+
+def state_said(text: str) -> AlertState | None:
+    """The state that a text names."""
+    return _STATE_WORDS.get(_AROUND_WORD.sub("", text[:100]).lower())
 
 
 def meaningful(texts: Mapping[str, str]) -> Mapping[str, str]:

@@ -51,6 +51,10 @@ class OtherShape(Unreadable):
     """The body belongs to the other path, whose senders prove themselves in another way."""
 
 
+class NothingSaid(Unreadable):
+    """The body has the shape of one with alerts, and there is none in it."""
+
+
 class _Shape(Enum):
     GRAFANA = auto()
     ALERTMANAGER = auto()
@@ -62,7 +66,7 @@ def read_grafana(body: bytes, *, own_only: bool = False) -> Reading:
 
     A body in Alertmanager's shape is read as such, under the name of Grafana; with `own_only` it is `OtherShape`.
     """
-    root = parse_json(body)
+    root = _in_usual_form(parse_json(body))
     shape = _shape_of(root, _Shape.GRAFANA, _GRAFANA_BODY)
     if own_only and shape is _Shape.ALERTMANAGER:
         raise _other(root, "Alertmanager", "Grafana", "/webhook/alertmanager")
@@ -74,11 +78,35 @@ def read_alertmanager(body: bytes, *, own_only: bool = False) -> Reading:
 
     A body of Grafana that was posted here by mistake is read as one of Grafana; with `own_only` it is `OtherShape`.
     """
-    root = parse_json(body)
+    root = _in_usual_form(parse_json(body))
     shape = _shape_of(root, _Shape.ALERTMANAGER, _ALERTMANAGER_BODY)
     if own_only and shape is not _Shape.ALERTMANAGER:
         raise _other(root, "Grafana", "Alertmanager", "/webhook/grafana")
     return _read(root, shape, alertmanager.SOURCE)
+
+
+def _in_usual_form(root: Wild) -> Wild:
+    """The body with its alerts in a list under `alerts`: templates of custom payloads write them alone, or packed into
+    a text."""
+    if root.is_array:
+        elements = root.array() if root.size <= MAX_ALERTS else []
+        return root.as_member("alerts") if elements and all(map(_is_whole, elements)) else root
+    if not root.is_object:
+        return root
+    alerts = root.get("alerts")
+    if alerts.is_array:
+        return root
+    if alerts.is_absent:
+        return root.in_list().as_member("alerts") if _is_whole(root) else root
+    alerts = alerts.unpacked()
+    if alerts.is_object and alerts.get("labels").size:
+        alerts = alerts.in_list()
+    return root.with_members(alerts=alerts) if alerts.is_array else root
+
+
+def _is_whole(element: Wild) -> bool:
+    """Whether this is an alert by itself."""
+    return element.has("labels", "status") and element.get("labels").size > 0
 
 
 def _other(root: Wild, found: str, expected: str, path: str) -> OtherShape:
@@ -122,22 +150,48 @@ def _read_each(root: Wild, read_alert: Callable[[Wild], Alert]) -> tuple[tuple[A
     """The alerts that can be read and the elements that cannot; one bad alert does not cost the others."""
     elements = root.get("alerts").array()
     if not elements:
-        raise root.get("alerts").error("expected at least one alert, found none")
+        raise NothingSaid("alerts", "expected at least one alert, found none")
     alerts: list[Alert] = []
     rejected: list[Rejected] = []
     for element in elements:
         try:
-            alert = read_alert(element)
+            whole = _completed(element, root)
+            alert = read_alert(whole)
         except Unreadable as error:
             rejected.append(Rejected(error.path, error.reason))
             continue
         alerts.append(alert)
         if alert.starts_at is None or (alert.ends_at is None and alert.state is AlertState.RESOLVED):
-            rejected.extend(_unread_times(element, alert.state))
+            rejected.extend(_unread_times(whole, alert.state))
     if not alerts:
         rest = f" (none of the {len(rejected)} alerts can be read)" if len(rejected) > 1 else ""
         raise Unreadable(rejected[0].path, rejected[0].reason + rest)
     return tuple(alerts), tuple(rejected)
+
+
+def _completed(element: Wild, root: Wild) -> Wild:
+    """The element, with what it leaves out and the body says of all alerts together: state, labels, annotations.
+
+    The state of the body is not that of every alert in it, so an alert's own one comes first, and an end that is said
+    means that it is over: a source gives none while an alert fires.
+    """
+    labels = element.get("labels")
+    if element.text_of("status") and labels.is_object:  # as nearly all have
+        return element
+    if labels.is_absent and (common := root.get("commonLabels")).size:
+        element = element.with_members(labels=common)
+        if element.get("annotations").is_absent:
+            element = element.with_members(annotations=root.get("commonAnnotations"))
+    elif labels.unpacked().is_object:
+        element = element.with_members(labels=labels.unpacked())
+    if not element.has("status"):
+        own = fields.state_said(element.text_of("state"))
+        state = own or fields.state_said(root.text_of("status")) or fields.state_said(root.text_of("state"))
+        if state is AlertState.FIRING and not own and element.time_of("endsAt"):
+            state = AlertState.RESOLVED
+        if state is not None:
+            element = element.with_members(status=Wild(state.value))
+    return element
 
 
 def _unread_times(element: Wild, state: AlertState) -> list[Rejected]:
@@ -156,7 +210,7 @@ def _shape_of(root: Wild, usual: _Shape, expected: str) -> _Shape:
     alerts = root.get("alerts")
     if alerts.is_array and alerts.size > MAX_ALERTS:
         raise alerts.error(f"expected at most {MAX_ALERTS:,} alerts, found {alerts.size:,}")
-    if alerts.is_array and (version in ("1", "4") or _holds_alerts(alerts)):
+    if alerts.is_array and (version in ("1", "4") or _holds_alerts(root)):
         if version == "4":
             return _Shape.ALERTMANAGER
         if version == "1" or any(root.has(mark) for mark in _GRAFANA_MARKS):
@@ -164,15 +218,18 @@ def _shape_of(root: Wild, usual: _Shape, expected: str) -> _Shape:
         return usual
     if alerts.is_absent and (root.has("evalMatches") or root.has("ruleId", "state")):
         return _Shape.LEGACY
+    if root.has("alerts") and alerts.is_absent:  # how Go writes an empty list
+        raise NothingSaid("alerts", "expected an array, found null")
     if version in ("1", "4"):
         alerts.array()  # which is not one: the error says what is there instead
     raise root.error(f"expected {expected}; this looks like {_looks_like(root)}")
 
 
-def _holds_alerts(alerts: Wild) -> bool:
+def _holds_alerts(root: Wild) -> bool:
     """Whether some element is an alert by its look; an empty list is one of no alerts, and said so later."""
-    elements = alerts.array()
-    return not elements or any(element.has("labels", "status") for element in elements)
+    elements = root.get("alerts").array()
+    objects = (element for element in elements if element.is_object)
+    return not elements or any(_completed(element, root).has("labels", "status") for element in objects)
 
 
 def _is_list_of_alerts(root: Wild) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from db.model import finding
 from db.model.alert import Reading
 from receiver.sources import alertmanager
+from receiver.sources.charsets import in_utf8
 from receiver.sources.reading import read_alertmanager, read_grafana
 
 
@@ -12,4 +13,5 @@ def read_stored(source: str, content_type: str, body: bytes) -> Reading:
     """What a stored body says; `source` and `content_type` are as the delivery has them. Raises `Unreadable`."""
     if content_type == finding.CONTENT_TYPE:
         return finding.read_finding(body)
+    body = in_utf8(body, content_type)
     return read_alertmanager(body) if source == alertmanager.SOURCE else read_grafana(body)

@@ -15,6 +15,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TypeGuard
@@ -91,7 +92,7 @@ def parse_value(body: bytes) -> object:
 
     What orjson refuses gets a second chance with the standard library, so that more is kept rather than lost: NaN and
     Infinity (they become null), lone surrogates, numbers that no float holds (null too), raw line breaks inside texts,
-    a byte order mark.
+    a byte order mark, commas behind the last of several members.
 
     No text and no key that comes out holds a lone surrogate (it is no UTF-8 and nothing could store it) or U+0000
     (MySQL stores it, but client libraries, terminals and Slack cut or refuse such texts): both are replaced by U+FFFD.
@@ -300,6 +301,33 @@ class Wild:
             return {}
         return {name: float(member) for name, member in value.items() if type(member) in (int, float)}
 
+    def with_members(self, **members: Wild) -> Wild:
+        """The same object at the same place with these members, which take the place of its own."""
+        value = self._value
+        if type(value) is not dict:
+            raise self._expected("an object")
+        more = {name: member._value for name, member in members.items()}
+        return Wild({**value, **more}, self._parent, self._key, self._shallow)
+
+    def in_list(self) -> Wild:
+        """An array of this alone, at the same place."""
+        return Wild([self._value], self._parent, self._key, self._shallow)
+
+    def as_member(self, name: str) -> Wild:
+        """An object that has this as its only member, at the same place."""
+        return Wild({name: self._value}, self._parent, self._key, self._shallow)
+
+    def unpacked(self) -> Wild:
+        """An array or object that is written as JSON text inside of a text; anything else as it is."""
+        value = self._value
+        if type(value) is not str or value.lstrip()[:1] not in ("{", "["):
+            return self
+        try:
+            inner, levels = _parsed(value.encode())
+        except Unreadable:
+            return self
+        return Wild(inner, self._parent, self._key, self._shallow and levels <= MAX_STORED_DEPTH)
+
     def numbers_of(self, name: str) -> dict[str, float]:
         """The same of the member of this name."""
         value = self._value
@@ -456,19 +484,35 @@ def _parse_tolerantly(body: bytes) -> object:
     if not body.strip():
         raise Unreadable("body", "empty")
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode("utf-8-sig").strip("\ufeff\0")
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         column = error.start - body.rfind(b"\n", 0, error.start)
         raise Unreadable("body", f"not UTF-8 at line {line}, byte {column} of that line") from None
     try:
-        return json.loads(
-            text, strict=False, parse_float=_finite, parse_int=_whole_number, parse_constant=lambda _name: None
-        )
+        try:
+            return _loads(text)
+        except json.JSONDecodeError:
+            without = _LAST_COMMA.sub(lambda found: found[1] or "", text)
+            if without == text:
+                raise
+            with suppress(json.JSONDecodeError):
+                return _loads(without)
+            raise
     except json.JSONDecodeError as error:
         raise Unreadable("$", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise Unreadable("$", f"nested deeper than {MAX_BODY_DEPTH} levels") from None
+
+
+def _loads(text: str) -> object:
+    return json.loads(
+        text, strict=False, parse_float=_finite, parse_int=_whole_number, parse_constant=lambda _name: None
+    )
+
+
+_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\Z))|,(?=\s*[\]}])', re.DOTALL)
+"""A comma that a template's loop leaves behind its last element; texts are matched so that nothing inside them is."""
 
 
 def _finite(digits: str) -> float | None:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ from db.model.masks import Mask, Masks
 from receiver.masking import mask_body
 from tests.bodies import alert, grafana
 from tests.servers.database import DbUrl
-from tests.servers.observer import Observer, Town, rows
+from tests.servers.observer import WEBHOOK_TOKEN, Observer, Town, rows
 from tests.servers.slack import SandboxSlack, wait_until
 from tests.strategies import unhurried
 
@@ -90,6 +92,34 @@ def test_what_is_masked_for_storage_is_nowhere_in_the_database_and_nowhere_in_sl
     assert flags == [1, 1, 1, 0]
     [incident] = rows(db_url, "SELECT service FROM incidents WHERE service LIKE 'shop%%'")
     assert incident["service"] == "shop-***"
+
+
+@pytest.mark.parametrize("fields", ["", "fields = 'labels.*'"])
+def test_what_is_said_against_a_body_quotes_no_secret(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path, fields: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = policy_file(tmp_path, "storage")
+    path = Path(more["OBSERVER_CONFIG"])
+    path.write_text(path.read_text("utf-8").replace("[0-9]*", "[0-9]{12}") + fields, encoding="utf-8")
+    secret = f"{SECRET}123456789012"
+    bodies = [
+        grafana({**alert(), "status": secret}),
+        grafana({**alert(), "status": "x" * 30 + secret}),  # which is cut short where it is quoted
+        grafana(alert(instance="a"), {**alert(instance="b"), "status": secret}),
+        grafana({**alert(instance="c"), "startsAt": secret}),
+        grafana({**alert(instance="d", ends=60), "endsAt": f"{secret} x"}),
+        json.dumps({secret if fields else "x": 1}).encode(),  # a key stays in what is kept
+        f"rubbish {secret}".encode(),
+    ]
+    headers = {"Authorization": f"Bearer {WEBHOOK_TOKEN}", "Content-Type": f"application/json; x={secret}"}
+    with Observer(db_url, slack, more) as observer:
+        answers = [httpx.post(f"{observer.url}/webhook/grafana", content=body, headers=headers) for body in bodies]
+    assert [answer.status_code for answer in answers] == [422, 422, 200, 200, 200, 422, 422]
+    assert SECRET not in "".join(answer.text for answer in answers)
+    said = rows(db_url, "SELECT problem, content_type, outcome FROM deliveries")
+    assert len(said) == len(bodies)
+    assert SECRET not in (str(said) if fields else everything(db_url))
+    assert SECRET not in caplog.text
 
 
 def test_what_is_masked_for_slack_is_in_the_record_and_on_no_surface_of_slack(

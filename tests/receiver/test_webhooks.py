@@ -26,6 +26,7 @@ from db.model.finding import CONTENT_TYPE
 from db.server.private import reserved_port
 from receiver.app import Settings, create_app
 from receiver.settings import MAX_BODY_BYTES
+from receiver.sources.stored import read_stored
 from tests.bodies import alert, grafana
 from tests.servers.database import DbUrl, TestServer
 from tests.servers.observer import WEBHOOK_TOKEN, Observer, Town, environment, rows, send
@@ -374,8 +375,6 @@ UNREADABLE = [
     (b"[]", "$", EXPECTED),
     (b"{}", "$", "this looks like an empty object"),
     (b'{"hello": "world"}', "$", 'this looks like an object with "hello"'),
-    (b'{"version": "1", "alerts": []}', "alerts", "expected at least one alert, found none"),
-    (b'{"version": "1", "alerts": null}', "alerts", "expected an array, found null"),
     (b'{"version": "4", "alerts": [{"status": "firing"}]}', "alerts[0].labels", "expected an object, found nothing"),
     (b'{"version": "1", "alerts": [{"status": "on", "labels": {}}]}', "alerts[0].status", 'expected "firing" or'),
     (
@@ -399,6 +398,54 @@ def test_what_cannot_be_read_is_refused_with_path_and_reason_and_kept_byte_for_b
         assert row["problem"] == f"{path}: {said['reason']}"
         assert (row["source"], row["content_type"]) == ("grafana", "application/json")
     assert town.rows("SELECT * FROM incidents") == town.rows("SELECT * FROM grafana_alerts") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"version": "1", "alerts": []}', "expected at least one alert, found none"),
+        (b'{"alerts": null, "status": "resolved"}', "expected an array, found null"),
+    ],
+)
+def test_a_body_with_no_alert_in_it_is_kept_and_not_sent_again(town: Town, body: bytes, reason: str) -> None:
+    answer = town.post(body)
+    wanted = {"status": "recorded", "delivery": 1, "path": "alerts", "reason": reason}
+    assert (answer.status_code, answer.json()) == (200, wanted)
+    [row] = kept(town.db_url)
+    assert (row["received"], row["problem"]) == (body, f"alerts: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content_type"),
+    [
+        ("utf-16", "application/json"),
+        ("utf-16-le", "application/json"),
+        ("utf-16-be", "application/json"),
+        ("utf-32", "application/json"),
+        ("utf-8-sig", "application/json; charset=utf-8"),
+        ("cp949", "application/json; charset=euc-kr"),
+        ("cp949", 'application/json;charset="KS_C_5601-1987"'),
+        ("utf-8", "application/json; charset=iso-8859-1"),
+    ],
+)
+def test_a_body_in_another_encoding_is_read_and_kept_as_sent(town: Town, encoding: str, content_type: str) -> None:
+    one = alert(labels={"service": "결제"})
+    body = json.dumps(json.loads(grafana(one)), ensure_ascii=False).encode(encoding)
+    headers = {"Authorization": f"Bearer {WEBHOOK_TOKEN}", "Content-Type": content_type}
+    answer = httpx.post(f"{town.observer.url}/webhook/grafana", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert town.rows("SELECT service FROM incidents") == [{"service": "결제"}]
+    [row] = kept(town.db_url)
+    assert row["received"] == body
+    again = read_stored("grafana", row["content_type"], body)
+    assert again.alerts[0].labels["service"] == "결제"
+
+
+@pytest.mark.parametrize("charset", ["punycode", "zlib", "nonsense", "utf-8", "idna"])
+def test_a_charset_that_is_none_is_not_tried(town: Town, charset: str) -> None:
+    headers = {"Authorization": f"Bearer {WEBHOOK_TOKEN}", "Content-Type": f"application/json; charset={charset}"}
+    answer = httpx.post(f"{town.observer.url}/webhook/grafana", content=b'{"alerts": "\xff"}', headers=headers)
+    assert (answer.status_code, answer.json()["path"]) == (422, "body")
 
 
 def test_a_large_body_that_cannot_be_read_is_kept_compressed(town: Town) -> None:

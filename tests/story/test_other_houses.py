@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
@@ -23,6 +24,36 @@ def test_two_services_by_their_opentelemetry_names_are_two_incidents(town: Town)
     assert [tuple(row.values()) for row in found] == [("eu", "web", "rails"), ("us", "web", "billing")]
     answer = str(town.slack.command("/incident list service:billing"))
     assert "1 open incident" in answer
+
+
+def test_a_resolve_whose_status_stands_on_top_only_resolves(town: Town) -> None:
+    town.post(grafana(alert()))
+    bare = {name: value for name, value in alert(ends=60).items() if name != "status"}
+    answer = town.post(json.dumps({"status": "resolved", "alerts": [bare], "version": "1"}))
+    assert answer.status_code == 200
+    assert town.rows("SELECT status FROM incidents") == [{"status": "resolved"}]
+
+
+@pytest.mark.parametrize(
+    ("end", "problems"),
+    [
+        ("0000-00-00T00:00:00", 1),
+        ("2026-11-20 08:41:10.5 +0000 UTC", 0),
+        ("yesterday", 1),
+        ({"seconds": 1}, 1),
+        ("9999-12-31T23:59:59Z", 1),
+        ("0001-01-01T00:00:00Z", 0),
+    ],
+)
+def test_an_end_that_cannot_be_read_resolves_when_it_arrives_and_is_named(
+    town: Town, end: object, problems: int
+) -> None:
+    town.post(grafana(alert()))
+    answer = town.post(grafana({**alert(ends=60), "endsAt": end}))
+    assert answer.status_code == 200
+    assert [place["path"] for place in answer.json()["rejected"]] == ["alerts[0].endsAt"] * problems
+    found = town.rows("SELECT status, resolved_time > start_time AS after FROM incidents")
+    assert found == [{"status": "resolved", "after": 1}]
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

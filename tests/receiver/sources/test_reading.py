@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.model.alert import Reading, Unreadable
-from receiver.sources.reading import read_alertmanager, read_grafana
+from receiver.sources.reading import NothingSaid, read_alertmanager, read_grafana
 from tests.strategies import as_body, byte_bodies, grafana_bodies, json_bodies, json_values, unhurried
 
 Reader = Callable[[bytes], Reading]
@@ -126,6 +126,89 @@ def test_truncated_alerts_are_a_count_or_none(given: object, truncated: int) -> 
 )
 def test_a_receiver_is_unescaped_as_go_escapes_it(escaped: object, receiver: str) -> None:
     assert read_grafana(body(alert(), receiver=escaped)).receiver == receiver
+
+
+# Custom payloads, which leave out or move what the stock body has
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("firing", {"status": "firing"}),
+        ("resolved", {"status": "resolved"}),
+        ("resolved", {"status": " RESOLVED "}),
+        ("firing", {"state": "alerting"}),
+        ("resolved", {"state": "ok"}),
+    ],
+)
+@both_readers
+def test_a_status_on_top_is_that_of_alerts_without_one(read: Reader, state: str, said: dict[str, str]) -> None:
+    bare = {"labels": {"alertname": "A"}, "fingerprint": "00000000000000aa"}
+    for version in ({"version": "1"}, {"version": "4"}, {}):
+        reading = read(as_body({"alerts": [bare, bare], **said, **version}))
+        assert [(found.state, found.alertname) for found in reading.alerts] == [(state, "A")] * 2
+        assert json.loads(reading.alerts[0].raw)["status"] == state
+
+
+def test_the_status_of_the_body_is_not_that_of_an_alert_with_one_of_its_own_or_an_end() -> None:
+    labels = {"alertname": "A"}
+    elements = [
+        {"labels": labels, "status": "resolved"},
+        {"labels": labels, "state": "normal"},
+        {"labels": labels, "endsAt": "2026-11-20T08:41:10Z"},
+        {"labels": labels, "endsAt": "0001-01-01T00:00:00Z"},
+        {"labels": labels},
+    ]
+    reading = read_grafana(body(*elements, status="firing"))
+    assert [found.state for found in reading.alerts] == ["resolved", "resolved", "resolved", "firing", "firing"]
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("[FIRING:1]", "firing"),
+        ("🔥 Firing", "firing"),
+        ("alerting", "firing"),
+        ("✅ RESOLVED (2)", "resolved"),
+        ("OK", "resolved"),
+        ("해결", "resolved"),
+        ({"state": "active", "silencedBy": []}, "firing"),
+    ],
+)
+def test_a_state_has_other_names_in_other_houses(word: object, state: str) -> None:
+    assert read_grafana(body(alert(status=word))).alerts[0].state == state
+
+
+@both_readers
+def test_labels_that_all_alerts_share_may_stand_on_top_only(read: Reader) -> None:
+    common = {"commonLabels": {"alertname": "A", "service": "x"}, "commonAnnotations": {"summary": "s"}}
+    reading = read(as_body({"alerts": [{"status": "firing"}], **common}))
+    assert (reading.alerts[0].labels, reading.alerts[0].summary) == (common["commonLabels"], "s")
+    reading = read(as_body({"alerts": [alert()], **common}))
+    assert (reading.alerts[0].labels, reading.alerts[0].summary) == ({"alertname": "A"}, "")
+
+
+@both_readers
+@pytest.mark.parametrize(
+    "value",
+    [
+        alert(),
+        [alert()],
+        {"alerts": alert()},
+        {"alerts": json.dumps([alert()])},
+        {"alerts": [alert(labels=json.dumps({"alertname": "A"}))]},
+    ],
+)
+def test_alerts_that_are_written_alone_or_as_text_are_read(read: Reader, value: object) -> None:
+    (found,) = read(as_body(value)).alerts
+    assert (found.state, found.labels, found.fingerprint) == ("firing", {"alertname": "A"}, "00000000000000aa")
+
+
+@pytest.mark.parametrize("request_body", [b'{"alerts": []}', b'{"alerts": null, "version": "1"}', b'{"alerts": null}'])
+@both_readers
+def test_a_body_without_alerts_says_nothing(read: Reader, request_body: bytes) -> None:
+    with pytest.raises(NothingSaid):
+        read(request_body)
 
 
 # One bad alert among good ones

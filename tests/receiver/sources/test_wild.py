@@ -51,6 +51,8 @@ def test_an_empty_body_is_said_to_be_empty(body: bytes) -> None:
     [
         (b'{"a": tru}', "$: not JSON: Expecting value at line 1, column 7"),
         (b'{"a": 1,\n "b" 2}', "$: not JSON: Expecting ':' delimiter at line 2, column 6"),
+        (b'{"a": 1,, "b": 2,}', "$: not JSON: Expecting property name enclosed in double quotes at line 1, column 9"),
+        (b'["' + b'\\"' * 500_000 + b",]", "$: not JSON: Unterminated string starting at at line 1, column 2"),
         (b'{"a": "cut off', "$: not JSON: Unterminated string starting at at line 1, column 7"),
         (b"a=1&b=2", "$: not JSON: Expecting value at line 1, column 1"),
         (b'{"a": 1}{"a": 2}', "$: not JSON: Extra data at line 1, column 9"),
@@ -75,6 +77,8 @@ def test_what_is_not_json_is_refused_with_line_and_column(body: bytes, message: 
         (b'"nul\x00raw"', "nul\ufffdraw"),
         (b'{"nul\\u0000":"a\\u0000b"}', {"nul\ufffd": "a\ufffdb"}),
         (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+        (b'{"a":1}\x00', {"a": 1}),
+        (b'{"a":[1,{"b":",]",},\n ],}', {"a": [1, {"b": ",]"}]}),
         (b"[NaN," + b"7" * 5_000 + b"]", [None, None]),
         (b"[NaN,18446744073709551615,18446744073709551616]", [None, 2**64 - 1, 2.0**64]),
     ],
