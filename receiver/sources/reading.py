@@ -178,7 +178,8 @@ def _completed(element: Wild, root: Wild) -> Wild:
     labels = element.get("labels")
     if element.text_of("status") and labels.is_object:  # as nearly all have
         return element
-    if labels.is_absent and (common := root.get("commonLabels")).size:
+    shared = (root.get(name) for name in ("commonLabels", "groupLabels"))
+    if labels.is_absent and (common := next((one for one in shared if one.is_object and one.size), None)):
         element = element.with_members(labels=common)
         if element.get("annotations").is_absent:
             element = element.with_members(annotations=root.get("commonAnnotations"))

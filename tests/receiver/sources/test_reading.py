@@ -184,6 +184,8 @@ def test_labels_that_all_alerts_share_may_stand_on_top_only(read: Reader) -> Non
     common = {"commonLabels": {"alertname": "A", "service": "x"}, "commonAnnotations": {"summary": "s"}}
     reading = read(as_body({"alerts": [{"status": "firing"}], **common}))
     assert (reading.alerts[0].labels, reading.alerts[0].summary) == (common["commonLabels"], "s")
+    reading = read(as_body({"alerts": [{}], "status": "firing", "groupLabels": {"alertname": "A"}}))
+    assert reading.alerts[0].labels == {"alertname": "A"}
     reading = read(as_body({"alerts": [alert()], **common}))
     assert (reading.alerts[0].labels, reading.alerts[0].summary) == ({"alertname": "A"}, "")
 
