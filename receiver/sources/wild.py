@@ -302,11 +302,11 @@ class Wild:
         return {name: float(member) for name, member in value.items() if type(member) in (int, float)}
 
     def with_members(self, **members: Wild) -> Wild:
-        """The same object at the same place with these members, which take the place of its own."""
+        """The same object at the same place with these members, as far as they are there, instead of its own."""
         value = self._value
         if type(value) is not dict:
             raise self._expected("an object")
-        more = {name: member._value for name, member in members.items()}
+        more = {name: member._value for name, member in members.items() if not member.is_absent}
         return Wild({**value, **more}, self._parent, self._key, self._shallow)
 
     def in_list(self) -> Wild:
