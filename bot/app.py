@@ -190,7 +190,7 @@ def _renderer(database: Database, words: Words, policy: Policy, veil: Veil) -> C
                 return Face(
                     shown.version,
                     digest_message(veil.overview(shown), words, own),
-                    over=shown.digest.is_over,
+                    over=shown.digest.is_over and not shown.whole.open,
                     pause=digest_pause(shown.running),
                 )
             case MessageKind.REPLY:

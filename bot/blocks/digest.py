@@ -29,7 +29,7 @@ from bot.text.markup import Mrkdwn, bold, joined, length, moment, safe
 from bot.text.words import Who, Words
 from db.model.incident import Incident, Severity, Status
 from db.model.lifecycle import Action
-from db.model.storm import EVERYTHING, Digest, DigestKind, Group, Overview, Page
+from db.model.storm import AFTER_CARDS, AFTER_SEVERITIES, EVERYTHING, Digest, DigestKind, Group, Overview, Page
 
 MEMBERS = 10
 """Incidents that the digest of a group names; a storm names none."""
@@ -54,7 +54,7 @@ def digest_message(shown: Overview, words: Words, own: Sequence[Severity]) -> Sl
     """The digest as it is now; `own` are the severities whose cards are posted at once."""
     voice, digest = digest_words(words), shown.digest
     blocks: list[Block] = [
-        header(_title(shown, voice), emoji=_emoji(digest), block_id=_block("header", shown)),
+        header(_title(shown, voice), emoji=_emoji(shown), block_id=_block("header", shown)),
         section(_summary(shown, voice), block_id=_block("summary", shown)),
         *context([_reason(shown, voice, own)], block_id=_block("reason", shown)),
     ]
@@ -71,8 +71,9 @@ def group_note(group: Digest, words: Words) -> Mrkdwn:
     return digest_words(words).part_of(shared_text(group.shared, words))
 
 
-def _emoji(digest: Digest) -> str:
-    if digest.is_over:
+def _emoji(shown: Overview) -> str:
+    digest = shown.digest
+    if digest.is_over and not shown.whole.open:
         return parts.RESOLVED_EMOJI
     return STORM_EMOJI if digest.kind is DigestKind.STORM else RELATED_EMOJI
 
@@ -115,7 +116,8 @@ def _reason(shown: Overview, voice: DigestWords, own: Sequence[Severity]) -> Mrk
         return joined(" ", [*said, *([voice.related_over()] if digest.is_over else [])])
     if digest.ended_at is not None:
         took = words.duration(int((digest.ended_at - digest.began_at).total_seconds()))
-        return voice.storm_over(took, shown.whole.open)
+        worst = [words.severity_name(severity) for severity in AFTER_SEVERITIES]
+        return voice.storm_over(took, shown.whole.open, AFTER_CARDS, worst)
     names = [words.severity_name(severity) for severity in sorted(own, key=lambda one: one.rank)]
     return voice.storm_reason(digest.at_least, window, names)
 

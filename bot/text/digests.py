@@ -42,8 +42,8 @@ class DigestWords(ABC):
         """Why there is a digest, and what happens to the cards; `own` are the severities that have cards at once."""
 
     @abstractmethod
-    def storm_over(self, took: str, still_open: int) -> Mrkdwn:
-        """That it is over, and what becomes of those that are still open."""
+    def storm_over(self, took: str, still_open: int, cards: int, worst: Sequence[str]) -> Mrkdwn:
+        """That it is over, and what becomes of those that are still open: `cards` of the `worst` severities get one."""
 
     @abstractmethod
     def related_reason(self, shared: str, window: str, rule: str) -> Mrkdwn:
@@ -177,13 +177,13 @@ class _English(DigestWords):
         those = f" {safe(' and '.join(own))} ones get their own card at once, the others are shown here." if own else ""
         return Mrkdwn(
             f"More than {limit} new incidents within {safe(window)} in this channel.{those} "
-            "When it is over, those still open get their own card."
+            "When it is over, the worst that nobody has acknowledged get their own card."
         )
 
-    def storm_over(self, took: str, still_open: int) -> Mrkdwn:
+    def storm_over(self, took: str, still_open: int, cards: int, worst: Sequence[str]) -> Mrkdwn:
         rest = (
-            f"{_number(still_open)} still open {'has' if still_open == 1 else 'have'} or will get their own card, "
-            "the worst first."
+            f"{_number(still_open)} {'is' if still_open == 1 else 'are'} still open and shown here. At most {cards} "
+            f"{safe(' and '.join(worst))} ones that nobody has acknowledged get their own card."
             if still_open
             else "Nothing is left open."
         )
@@ -312,12 +312,13 @@ class _Korean(DigestWords):
         )
         return Mrkdwn(
             f"이 채널에 {safe(window)} 안에 {limit}건이 넘는 새 인시던트가 발생했습니다.{those} "
-            "폭주가 끝나면 아직 열려 있는 인시던트의 카드를 게시합니다."
+            "폭주가 끝나면 아무도 확인하지 않은 가장 급한 인시던트의 카드를 게시합니다."
         )
 
-    def storm_over(self, took: str, still_open: int) -> Mrkdwn:
+    def storm_over(self, took: str, still_open: int, cards: int, worst: Sequence[str]) -> Mrkdwn:
         rest = (
-            f"아직 열려 있는 {_number(still_open)}건은 급한 순서대로 카드로 게시합니다."
+            f"아직 열려 있는 {_number(still_open)}건은 여기에 계속 표시합니다. 심각도가 {safe(', '.join(worst))}이고 "
+            f"아무도 확인하지 않은 인시던트는 최대 {cards}건까지 개별 카드로 게시합니다."
             if still_open
             else "열려 있는 인시던트가 없습니다."
         )

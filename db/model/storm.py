@@ -145,6 +145,11 @@ class Digest:
         return self.ended_at is not None
 
 
+AFTER_SEVERITIES = (Severity.CRITICAL, Severity.HIGH)
+AFTER_CARDS = 10
+"""After a storm so many incidents of these severities that nobody has acknowledged get a card of their own."""
+
+
 class Weather(StrEnum):
     """What a channel is to do about storms, by its present rate."""
 

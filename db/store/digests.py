@@ -112,21 +112,39 @@ def release_grown_worse(tx: Transaction, ids: Sequence[int], own: Collection[Sev
     return len(ids)
 
 
-def release_ended(tx: Transaction) -> int:
-    """Let go the cards whose digest is over: open incidents get theirs, resolved ones need none; how many."""
-    holders = [int(row["held_by"]) for row in tx.rows(query("digests", "holders"))]
-    still_on = tx.rows(query("digests", "still_on"), {"ids": holders}) if holders else []
-    ended = sorted(set(holders) - {int(row["digest_id"]) for row in still_on})
-    if not ended:
-        return 0
-    mine = _ids(tx.rows(query("digests", "lock_held"), {"ids": ended}))
+def release_worst(tx: Transaction, digest_id: int, severities: Collection[Severity], limit: int) -> int:
+    """Let go the cards that a digest holds of its worst incidents that nobody has acknowledged; how many."""
+    values = {"digest_id": digest_id, "ranks": _ranks(severities), "limit": limit}
+    mine = _lock_held(tx, digest_id, _ids(tx.rows(query("digests", "worst_held"), values)))
+    if mine:
+        tx.execute(query("digests", "release"), {"ids": mine, "due_at": _AT_ONCE})
+    return len(mine)
+
+
+def drop_closed(tx: Transaction, digest_id: int, limit: int) -> int:
+    """Let go the cards that a digest holds of incidents that are over: they need none, unless reopened; how many."""
+    rows = tx.rows(query("digests", "held_and_closed"), {"digest_id": digest_id, "limit": limit})
+    mine = _lock_held(tx, digest_id, _ids(rows))
     over = _ids(tx.rows(query("digests", "of_closed"), {"ids": mine})) if mine else []
-    waiting = sorted(set(mine) - set(over))
-    if waiting:
-        tx.execute(query("digests", "release"), {"ids": waiting, "due_at": _AT_ONCE})
     if over:
         tx.execute(query("digests", "drop"), {"ids": over, "due_at": _AT_ONCE})
-    return len(mine)
+    return len(over)
+
+
+def shown_here(tx: Transaction, digest_id: int, limit: int) -> None:
+    """Nothing waits to be posted for the cards that a digest still holds when it is over: it is their face."""
+    if ids := _ids(tx.rows(query("digests", "held_and_behind"), {"digest_id": digest_id, "limit": limit})):
+        tx.execute(query("digests", "shown_here"), {"ids": ids})
+
+
+def lasting(tx: Transaction, seconds: float, limit: int) -> list[Digest]:
+    """Digests that are over and may still show open incidents, last compared so long ago, that nobody else works on."""
+    return [_digest(row) for row in tx.rows(query("digests", "lasting"), {"seconds": seconds, "limit": limit})]
+
+
+def settled(tx: Transaction, digest_id: int) -> None:
+    """Nothing is open in it: its message shows the last of it."""
+    tx.execute(query("digests", "settled"), {"digest_id": digest_id})
 
 
 def busy(tx: Transaction, digest_id: int, now: datetime) -> None:
@@ -244,6 +262,12 @@ def _hold(tx: Transaction, digest_id: int, found: Sequence[Row]) -> int:
     if ids:
         tx.execute(query("digests", "hold"), {"digest_id": digest_id, "ids": ids})
     return len(ids)
+
+
+def _lock_held(tx: Transaction, digest_id: int, ids: Sequence[int]) -> list[int]:
+    if not ids:
+        return []
+    return _ids(tx.rows(query("digests", "lock_held"), {"ids": list(ids), "digest_id": digest_id}))
 
 
 def _ids(rows: Sequence[Row]) -> list[int]:

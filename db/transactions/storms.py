@@ -18,6 +18,8 @@ from db.model.identity import IncidentId
 from db.model.incident import Incident
 from db.model.policy import Policy
 from db.model.storm import (
+    AFTER_CARDS,
+    AFTER_SEVERITIES,
     EVERYTHING,
     Digest,
     DigestKind,
@@ -37,6 +39,11 @@ from db.store import digests, incidents, instances
 
 REFRESH_SECONDS = 2.0
 """A digest is compared with its members this often at most: counting thousands of them is not for every second."""
+
+LASTING_SECONDS = 5.0
+"""The same for a digest that is over and still shows open incidents."""
+
+_MOST_LASTING = 20
 
 _LATE_SECONDS = 60
 """How long after its card was asked for an incident may become visible: longer than any transaction takes."""
@@ -65,8 +72,9 @@ def look(database: Database, policy: Policy) -> Look:
         known = digests.running(tx)
         storm = policy.storm
         arrived = digests.arrived(tx, storm.window.total_seconds(), storm.incidents) if storm.enabled else {}
-        if not known and not arrived and not policy.groups:
-            return Look(0, more=digests.release_ended(tx) > 0)
+        lasting = digests.lasting(tx, LASTING_SECONDS, _MOST_LASTING)
+        if not known and not arrived and not lasting and not policy.groups:
+            return Look(0)
         now = digests.clock(tx)
         # A digest that another replica works on at this moment is left to it.
         mine = digests.lock(tx, [one.digest_id for one in known])
@@ -74,8 +82,9 @@ def look(database: Database, policy: Policy) -> Look:
         turn.storms(known, mine, arrived)
         turn.groups(known, mine)
         turn.refresh(mine)
-        released = digests.release_grown_worse(tx, [one.digest_id for one in known], storm.own_card)
-        released += digests.release_ended(tx)
+        holding = [one.digest_id for one in (*known, *lasting)]
+        released = digests.release_grown_worse(tx, holding, storm.own_card)
+        turn.keep_true(lasting)
         return Look(
             running=len(known) + len(turn.began) - len(turn.ended),
             began=tuple(turn.began),
@@ -180,8 +189,10 @@ class _Turn:
                 continue
             if judged is Weather.RAGES:
                 digests.busy(self._tx, storm.digest_id, self._now)
-            self._take_in(storm)
-            if judged is Weather.ENDS:
+            everything = self._take_in(storm)
+            if judged is Weather.ENDS and everything:
+                # The digest stays the face of the others, so that the storm has no sequel.
+                digests.release_worst(self._tx, storm.digest_id, AFTER_SEVERITIES, AFTER_CARDS)
                 self._end(storm)
 
     def _begin_storm(self, channel: str) -> None:
@@ -198,15 +209,18 @@ class _Turn:
         self._take_in(storm)
         self._compare(storm)
 
-    def _take_in(self, storm: Digest) -> None:
-        """Everything that arrived in the channel becomes a member; cards that are not posted yet wait."""
+    def _take_in(self, storm: Digest) -> bool:
+        """Everything that arrived in the channel becomes a member, and cards that are not posted yet wait; whether that
+        was all."""
         since = max(storm.since, storm.scanned_at - timedelta(seconds=_LATE_SECONDS))
         new = digests.newcomers(self._tx, storm, since, _MOST_AT_ONCE)
         digests.join(self._tx, storm.digest_id, new, self._now)
         if len(new) < _MOST_AT_ONCE:
             digests.scanned(self._tx, storm.digest_id, self._now)
         held = digests.hold_channel(self._tx, storm, self._policy.storm.own_card, _MOST_AT_ONCE)
-        self.more = self.more or max(len(new), held) >= _MOST_AT_ONCE
+        everything = max(len(new), held) < _MOST_AT_ONCE
+        self.more = self.more or not everything
+        return everything
 
     # -- related incidents -------------------------------------------------------------------------------------------
 
@@ -263,15 +277,32 @@ class _Turn:
                 if digest.kind is DigestKind.RELATED and not still_open:
                     self._end(digest)
 
+    def keep_true(self, lasting: Sequence[Digest]) -> None:
+        """Digests that are over are compared with their members as long as one of them is open."""
+        for digest in lasting:
+            dropped = self._keep_quiet(digest)
+            still_open = self._compare(digest)
+            if dropped >= _MOST_AT_ONCE:
+                self.more = True
+            elif not still_open:
+                digests.settled(self._tx, digest.digest_id)
+
+    def _keep_quiet(self, digest: Digest) -> int:
+        """No card is wanted of what a digest that is over shows; how many of them need none any more."""
+        dropped = digests.drop_closed(self._tx, digest.digest_id, _MOST_AT_ONCE)
+        digests.shown_here(self._tx, digest.digest_id, _MOST_AT_ONCE)
+        return dropped
+
     def _compare(self, digest: Digest) -> int:
         """Let the message show its members as they are; how many of them are open."""
         _, version, still_open = digests.versions(self._tx, digest.digest_id)
-        digests.refresh(self._tx, digest, version, self._now)
+        digests.refresh(self._tx, digest, version + digest.is_over, self._now)
         self.told = True
         return still_open
 
     def _end(self, digest: Digest) -> None:
         digests.finish(self._tx, digest.digest_id, self._now)
+        self._keep_quiet(digest)
         _, version, _ = digests.versions(self._tx, digest.digest_id)
         digests.refresh(self._tx, digest, version + 1, self._now)
         self.ended.append(digest)

@@ -32,7 +32,7 @@ window = "{window}s"
 calm = "{calm}s"
 """
 LEFT_OPEN = 24
-"""Incidents of scenario A that nobody resolves: their cards are posted when the storm is over."""
+"""Incidents of scenario A that nobody resolves: the digest stays their face when the storm is over."""
 
 
 class Town:
@@ -108,7 +108,10 @@ def many_incidents(town: Town, arguments: argparse.Namespace, report: Report) ->
         first, *more = seen.digests()
         ended = float(rows(town.url, "SELECT UNIX_TIMESTAMP(MAX(ended_at)) AS at FROM digests")[0]["at"])
         before = [cards[number][0] - answered[number] for number in critical if number in cards]
-        bare = town.count("incidents JOIN slack_messages USING (incident_id)", "status <> 'resolved' AND ts IS NULL")
+        bare = town.count(
+            "incidents JOIN slack_messages USING (incident_id)",
+            "status <> 'resolved' AND ts IS NULL AND held_by IS NULL",
+        )
         lost, doubled = len(alarms) - town.count("incidents"), sum(len(posted) - 1 for posted in cards.values())
         table(
             f"A. {len(alarms)} new incidents in {arguments.seconds:g} s",
@@ -121,7 +124,7 @@ def many_incidents(town: Town, arguments: argparse.Namespace, report: Report) ->
                 "digests, edits of all": f"{1 + len(more)}, {seen.by_method().get('chat.update', 0)}",
                 "cards in all": f"{len(cards)}, {sum(ts[0] > ended for ts in cards.values())} of them after the end",
                 "posted twice": doubled,
-                "lost": f"{lost} incidents; {bare} open ones without a card",
+                "lost": f"{lost} incidents; {bare} open ones with neither card nor digest",
                 "memory, MiB every 5 s": memory,
             },
         )

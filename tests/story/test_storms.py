@@ -96,22 +96,34 @@ def test_a_storm_is_one_digest_that_is_edited_and_critical_incidents_have_their_
     assert all(call["outcome"] == "ok" for call in stormy.slack.calls("chat.postMessage"))
 
 
-def test_when_it_is_over_open_incidents_get_their_cards_and_others_none(passing: Town) -> None:
+def test_when_it_is_over_the_digest_stays_the_face_and_only_the_worst_get_cards(passing: Town) -> None:
     passing.slack.options(pace=True)
-    passing.post(bodies.grafana(*some(30)))
-    passing.slack.wait_for_message(says("30 incidents"), "the digest")
-    gone = [alert(f"s{number:04d}", ends=60) for number in range(28)]
+    passing.post(bodies.grafana(*some(30), alert("payments", "high"), alert("login", "high")))
+    passing.slack.wait_for_message(says("32 incidents"), "the digest")
+    passing.slack.command(f"/incident ack {incident_of(passing, 'login')}")
+    gone = [alert(f"s{number:04d}", ends=60) for number in range(20)]
     passing.post(bodies.grafana(*gone))
     over = passing.slack.wait_for_message(says("Storm over"), "the end")
-    assert "2 active, 28 resolved" in str(over["blocks"])
+    assert "11 active, 1 acknowledged, 20 resolved" in str(over["blocks"])
+    assert "white_check_mark" not in str(over["blocks"][0])
     assert "incident_digest_acknowledge" not in element_ids(over)
-    passing.slack.wait_for_message(lambda one: "s0029" in one["text"] and not is_digest(one), "a card")
-    passing.slack.wait_for_message(lambda one: "s0028" in one["text"] and not is_digest(one), "a card")
+    passing.slack.wait_for_message(lambda one: "payments" in one["text"] and not is_digest(one), "a card")
     wait_until(lambda: passing.rows("SELECT COUNT(*) AS n FROM slack_messages WHERE behind = 1") == [{"n": 0}], "quiet")
     texts = card_texts(passing.slack)
-    assert len(texts) <= 2 + 5, "what was resolved meanwhile needs no card, but for those before the storm was noticed"
+    assert len(texts) <= 1 + 5, "the others need no card, but for those before the storm was noticed"
     assert len(set(texts)) == len(texts)
+    passing.slack.command(f"/incident resolve {incident_of(passing, 's0029')}")
+    passing.slack.wait_for_message(says("10 active, 1 acknowledged, 21 resolved"), "the digest to follow")
+    rest = [alert(f"s{number:04d}", ends=60) for number in range(20, 29)]
+    ends = [alert("payments", "high", ends=60), alert("login", "high", ends=60)]
+    passing.post(bodies.grafana(*rest, *ends))
+    over = passing.slack.wait_for_message(says("32 resolved"), "the digest to show that all is well")
+    assert "white_check_mark" in str(over["blocks"][0])
     assert len(digests(passing.slack)) == 1
+
+
+def incident_of(town: Town, service: str) -> int:
+    return int(town.rows("SELECT number FROM incidents WHERE service = %s", service)[0]["number"])
 
 
 def test_where_edits_are_refused_there_is_still_one_digest(stormy: Town) -> None:
@@ -250,7 +262,8 @@ def test_a_program_killed_in_a_storm_posts_nothing_twice(db_url: DbUrl, slack: S
     more = policy(tmp_path, POLICY.format(window="3s"))
     with ObserverProcess(db_url, slack, tmp_path / "log", more=more) as observer:
         for wave in range(3):
-            assert send(observer.url, bodies.grafana(*some(8, first=wave * 8))).is_success
+            bad = [alert(f"bad{wave}{number}", "high") for number in range(3)]
+            assert send(observer.url, bodies.grafana(*some(8, first=wave * 8), *bad)).is_success
             wait_until(lambda: bool(slack.messages()), "a first message")
             observer.kill()
             observer.start()
@@ -260,7 +273,8 @@ def test_a_program_killed_in_a_storm_posts_nothing_twice(db_url: DbUrl, slack: S
             "all cards", seconds=90,
         )  # fmt: skip
     texts = card_texts(slack)
-    assert len(texts) == len(set(texts)) == 24, "every open incident has one card"
+    assert len(texts) == len(set(texts)), "none twice"
+    assert len([text for text in texts if "bad" in text]) == 9, "each of the worst has one"
     assert len(digests(slack)) == rows(db_url, "SELECT COUNT(*) AS n FROM digests")[0]["n"]
 
 

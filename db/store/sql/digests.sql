@@ -85,17 +85,33 @@ UPDATE slack_messages SET held_by = %(digest_id)s, due_at = '9999-01-01' WHERE m
 SELECT message_id FROM slack_messages WHERE held_by IN %(ids)s AND priority IN %(own)s LIMIT 500
 FOR UPDATE SKIP LOCKED
 
--- name: holders
--- The digests that hold cards.
-SELECT held_by FROM slack_messages WHERE held_by IS NOT NULL GROUP BY held_by
+-- name: lasting
+-- Digests that are over and still show open incidents, as far as is known; the one that waits longest first.
+SELECT * FROM digests
+WHERE ended_at IS NOT NULL AND refreshed_at <= UTC_TIMESTAMP(6) - INTERVAL %(seconds)s SECOND
+ORDER BY refreshed_at LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
 
--- name: still_on
--- Those of these digests that are not over.
-SELECT digest_id FROM digests WHERE digest_id IN %(ids)s AND ended_at IS NULL
+-- name: worst_held
+-- The cards that a digest holds of the worst incidents that nobody works on, the oldest first.
+SELECT cards.message_id FROM slack_messages AS cards
+JOIN incidents ON incidents.incident_id = cards.incident_id
+WHERE cards.held_by = %(digest_id)s AND incidents.status = 'active' AND incidents.severity_rank IN %(ranks)s
+ORDER BY incidents.severity_rank, incidents.number
+LIMIT %(limit)s
+
+-- name: held_and_closed
+-- The cards that a digest holds of incidents that seem to be over.
+SELECT cards.message_id FROM slack_messages AS cards
+JOIN incidents ON incidents.incident_id = cards.incident_id
+WHERE cards.held_by = %(digest_id)s AND incidents.status = 'resolved'
+LIMIT %(limit)s
 
 -- name: lock_held
--- Cards that these digests hold and nobody works on.
-SELECT message_id FROM slack_messages WHERE held_by IN %(ids)s LIMIT 500 FOR UPDATE SKIP LOCKED
+-- Those of these cards that a digest still holds and nobody works on.
+SELECT message_id FROM slack_messages
+WHERE message_id IN %(ids)s AND held_by = %(digest_id)s
+FOR UPDATE SKIP LOCKED
 
 -- name: of_closed
 -- Those of these cards whose incidents are over. Asked once the cards are locked: who reopens an incident asks for its
@@ -106,7 +122,16 @@ WHERE cards.message_id IN %(ids)s AND incidents.status = 'resolved'
 
 -- name: release
 -- These cards are posted in their turn.
-UPDATE slack_messages SET held_by = NULL, due_at = %(due_at)s WHERE message_id IN %(ids)s
+UPDATE slack_messages SET held_by = NULL, due_at = %(due_at)s, shown_version = 0 WHERE message_id IN %(ids)s
+
+-- name: held_and_behind
+-- The cards that a digest holds and whose incidents changed, except those that somebody works on.
+SELECT message_id FROM slack_messages WHERE held_by = %(digest_id)s AND behind = 1 LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: shown_here
+-- The digest that holds these cards shows the incidents as they are.
+UPDATE slack_messages SET shown_version = GREATEST(shown_version, wanted_version) WHERE message_id IN %(ids)s
 
 -- name: drop
 -- These cards are not posted: their incidents are over, and nobody waits for them. Reopened, they get one.
@@ -142,6 +167,10 @@ WHERE digest_members.digest_id = %(digest_id)s
 -- name: refresh
 -- Its message should show this version.
 UPDATE slack_messages SET wanted_version = GREATEST(wanted_version, %(version)s) WHERE message_id = %(message_id)s
+
+-- name: settled
+-- Its message shows the last of it: nothing is open.
+UPDATE digests SET refreshed_at = '9999-12-31' WHERE digest_id = %(digest_id)s
 
 -- name: refreshed
 -- Its message was compared with its members.

@@ -103,7 +103,7 @@ def test_a_storm_in_english() -> None:
 *31 active, 2 acknowledged, 1,200 resolved* · 1 with a card of its own
 :red_circle: Critical 1   :large_yellow_circle: Warning 32
 > More than 10 new incidents within 1 min in this channel. Critical ones get their own card at once, the others are \
-shown here. When it is over, those still open get their own card.
+shown here. When it is over, the worst that nobody has acknowledged get their own card.
 *checkout · prod-eu*
 1 active — :red_circle: Critical 1
 [*Acknowledge?] [Resolve?]
@@ -128,7 +128,7 @@ def test_a_storm_in_korean() -> None:
 *미확인 31건, 확인됨 2건, 해결됨 1,200건* · 개별 카드 1건
 :red_circle: 심각 1   :large_yellow_circle: 경고 32
 > 이 채널에 1분 안에 10건이 넘는 새 인시던트가 발생했습니다. 심각도가 심각인 인시던트는 바로 카드로, 나머지는 여기에 \
-모아서 표시합니다. 폭주가 끝나면 아직 열려 있는 인시던트의 카드를 게시합니다.
+모아서 표시합니다. 폭주가 끝나면 아무도 확인하지 않은 가장 급한 인시던트의 카드를 게시합니다.
 *checkout · prod-eu*
 미확인 1건 — :red_circle: 심각 1
 [*확인?] [해결?]
@@ -144,10 +144,24 @@ def test_a_storm_in_korean() -> None:
 def test_a_storm_that_is_over_asks_nothing_of_anybody() -> None:
     over = overview(replace(STORM, ended_at=STARTED + timedelta(minutes=6)))
     text = shown(digest_message(over, ENGLISH, CRITICAL))
-    assert "# :white_check_mark: Storm over · 1,233 incidents" in text
-    assert "> It lasted 6 min. 33 still open have or will get their own card, the worst first." in text
+    assert "# :zap: Storm over · 1,233 incidents" in text, "no tick while something is open"
+    assert (
+        "> It lasted 6 min. 33 are still open and shown here. At most 10 Critical and High ones that nobody has "
+        "acknowledged get their own card."
+    ) in text
     assert "Acknowledge" not in text
     assert "[Show all]" in text
+
+
+@both
+@pytest.mark.parametrize("digest", [STORM, GROUP])
+def test_a_digest_that_is_over_has_a_tick_once_nothing_is_open(words: Words, digest: Digest) -> None:
+    ended = replace(digest, ended_at=STARTED + timedelta(minutes=6))
+    closed = (tally("checkout", "prod-us", "warning", "resolved", 4),)
+    assert shown(digest_message(overview(ended, closed), words, CRITICAL)).startswith("# :white_check_mark:")
+    for status in ("active", "acknowledged"):
+        rest = (*closed, tally("search", "prod-eu", "info", status, 1))
+        assert ":white_check_mark:" not in shown(digest_message(overview(ended, rest), words, CRITICAL)).split("\n")[0]
 
 
 def test_a_group_names_its_members_and_why_they_are_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -194,9 +195,7 @@ def test_an_incident_that_becomes_critical_gets_its_card(database: Database) -> 
 # -- a storm ends
 
 
-def test_it_ends_when_the_rate_was_kept_for_long_enough_and_open_ones_get_cards_the_worst_first(
-    database: Database,
-) -> None:
+def test_it_ends_when_the_rate_was_kept_for_long_enough_and_the_worst_open_ones_get_cards(database: Database) -> None:
     fire(database, *services(4))
     fire(database, "bad", severity="high")
     fire(database, "fine")
@@ -210,15 +209,73 @@ def test_it_ends_when_the_rate_was_kept_for_long_enough_and_open_ones_get_cards_
     assert ended.digest_id == 1
     sent = claim_all(database)
     cards = [message for message in sent if message.kind is MessageKind.CARD]
-    assert [message.priority for message in cards] == [1, 2, 2, 2, 2], "what was resolved meanwhile gets none"
+    assert [message.priority for message in cards] == [1], "the digest stays the face of the others"
     assert [message.kind for message in sent].count(MessageKind.DIGEST) == 1
-    assert held(database) == 0
+    assert held(database) == 4, "what was resolved meanwhile waits for nothing"
     shown = storms.overview(database, 1)
     assert shown is not None
     assert shown.digest.is_over
     storms.look(database, POLICY)
     assert claim_all(database) == []
     check_record(database)
+
+
+def end(database: Database, policy: Policy = POLICY) -> None:
+    """Let the storm be over."""
+    pass_time(database, 130)
+    assert len(storms.look(database, policy).ended) == 1
+
+
+def test_ten_cards_at_most_follow_a_storm_and_none_for_what_somebody_works_on(database: Database) -> None:
+    policy = replace(POLICY, storm=replace(STORM, own_card=frozenset()))
+    fire(database, *services(9), severity="high", policy=policy)
+    fire(database, *services(9, first=20), severity="critical", policy=policy)
+    fire(database, *services(30, first=40), policy=policy)
+    storms.look(database, policy)
+    claim_all(database)
+    numbered = ask(database, "SELECT incident_id FROM incidents ORDER BY number")
+    for number in (1, 10):
+        name = IncidentId(numbered[number - 1]["incident_id"])
+        respond.change_status(database, name, Action.ACKNOWLEDGE, person("U1"), at(50), policy=policy)
+    end(database, policy)
+    cards = [message for message in claim_all(database) if message.kind is MessageKind.CARD]
+    assert [message.priority for message in cards] == [0] * 8 + [1] * 2
+    for _ in range(3):
+        pass_time(database, 60)
+        storms.look(database, policy)
+        assert claim_all(database) == [], "there is no second ten"
+    assert held(database) == 38
+
+
+def test_after_the_storm_the_digest_follows_those_that_have_no_card_until_none_is_open(database: Database) -> None:
+    fire(database, *services(4))
+    storms.look(database, POLICY)
+    claim_all(database)
+    end(database)
+    claim_all(database)
+    for left in (2, 0):
+        recover(database, *services(2, first=left))
+        pass_time(database, 10)
+        storms.look(database, POLICY)
+        (edited,) = claim_all(database)
+        assert (edited.kind, edited.step) == (MessageKind.DIGEST, Step.EDIT)
+        shown = storms.overview(database, 1)
+        assert shown is not None
+        assert (shown.whole.open, shown.version) == (left, edited.wanted_version)
+    assert held(database) == 0
+    pass_time(database, 1000)
+    assert not storms.look(database, POLICY).to_tell
+
+
+def test_after_the_storm_one_that_becomes_critical_gets_its_card(database: Database) -> None:
+    fire(database, *services(4))
+    storms.look(database, POLICY)
+    end(database)
+    claim_all(database)
+    deliver(database, an_alert("worse", service="s0001", labels={"severity": "critical"}), now=5)
+    pass_time(database, 10)
+    storms.look(database, POLICY)
+    assert MessageKind.CARD in {message.kind for message in claim_all(database)}
 
 
 def test_one_that_got_no_card_and_is_reopened_gets_one(database: Database) -> None:
@@ -253,13 +310,18 @@ def test_a_second_storm_is_another_digest(database: Database) -> None:
     fire(database, *services(4, first=50))
     storms.look(database, POLICY)
     assert digests(database) == 2
-    assert held(database) == 4
+    assert ask(database, "SELECT held_by, COUNT(*) AS n FROM slack_messages WHERE held_by > 0 GROUP BY held_by") == [
+        {"held_by": 1, "n": 4},
+        {"held_by": 2, "n": 4},
+    ]
 
 
 def test_what_a_replica_left_held_when_it_died_is_released_by_the_next_look(database: Database) -> None:
     fire(database, *services(4))
     storms.look(database, POLICY)
     change(database, "UPDATE digests SET ended_at = UTC_TIMESTAMP(6), open_key = NULL")
+    recover(database, *services(4))
+    pass_time(database, 10)
     storms.look(database, POLICY)
     assert held(database) == 0
 
