@@ -329,6 +329,26 @@ def test_whatever_is_sent_is_read_or_unreadable(request_body: bytes) -> None:
         assert outcome.reason if isinstance(outcome, Unreadable) else outcome.alerts
 
 
+_SAID: st.SearchStrategy[Any] = st.sampled_from(
+    [None, "", "firing", "[RESOLVED]", {}, {"state": "active"}, {"alertname": "A"}, '{"a":"b"}', [], 1]
+)
+_PARTS = ["status", "state", "labels", "annotations", "startsAt", "endsAt", "fingerprint"]
+_ELEMENTS = st.dictionaries(st.sampled_from(_PARTS), _SAID)
+_TOPS = st.dictionaries(st.sampled_from(["status", "state", "commonLabels", "groupLabels", "commonAnnotations"]), _SAID)
+_LISTS = st.lists(_ELEMENTS | _SAID, max_size=3)
+
+
+@unhurried
+@given(_TOPS, _ELEMENTS | _LISTS | _LISTS.map(json.dumps), st.sampled_from([{}, {"version": "1"}, {"version": "4"}]))
+def test_whatever_a_template_leaves_out_the_rest_is_read_or_unreadable(
+    top: dict[str, Any], alerts: object, version: dict[str, str]
+) -> None:
+    for value in ({**top, **version, "alerts": alerts}, alerts):
+        for read in (read_grafana, read_alertmanager):
+            outcome = attempt(read, as_body(value))
+            assert outcome.reason if isinstance(outcome, Unreadable) else outcome.alerts
+
+
 @unhurried
 @given(st.dictionaries(st.sampled_from(["evalMatches", "ruleId", "ruleName", "state", "tags", "orgId"]), json_values))
 def test_whatever_looks_like_a_legacy_body_is_read_or_unreadable(value: dict[str, Any]) -> None:
