@@ -18,6 +18,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
 from starlette.routing import Route
 
+from bot.blocks import notices
 from bot.blocks.card import Moved, incident_card
 from bot.blocks.digest import MEMBERS, digest_message, group_note
 from bot.blocks.identifiers import DIGEST_PREFIX, PREFIX, RESOLVE_CALLBACK
@@ -26,6 +27,7 @@ from bot.endpoint import PATH, SlackEndpoint
 from bot.handlers import clicks, commands, digests, submissions
 from bot.handlers.clicks import ClickFailed
 from bot.handlers.context import Context
+from bot.origin import foreign, origin_of
 from bot.secret import Secret
 from bot.settings import BOT_TOKEN, BotSettings
 from bot.slack import Reports, Slack, Thread
@@ -239,6 +241,21 @@ def _bolt(
         listener_executor=listeners,
     )
 
+    def guarded(handler: Handler, ack: Ack, body: dict[str, Any]) -> None:
+        origin = origin_of(body)
+        why = foreign(origin, reports.identity(), context.policy)
+        if why is None:
+            _guarded(handler, context, ack, body)
+            return
+        _log.warning("slack request of somebody else", extra={"reason": why.name.lower(), "teams": origin.shown})
+        told = notices.not_of_this_workspace(context.words)
+        if "command" in body:
+            ack(text=told.text, blocks=told.blocks, response_type="ephemeral")
+            return
+        ack()
+        url = body.get("response_url")
+        context.whisper(url if isinstance(url, str) else "", told)
+
     # A listener must never raise after `ack`: Bolt would then take the answer back.
     @app.action(re.compile(f"^{PREFIX}link"))
     def on_link(ack: Ack) -> None:
@@ -246,19 +263,19 @@ def _bolt(
 
     @app.action(re.compile(f"^{DIGEST_PREFIX}"))
     def on_digest(ack: Ack, body: dict[str, Any]) -> None:
-        _guarded(digests.handle, context, ack, body)
+        guarded(digests.handle, ack, body)
 
     @app.action(re.compile(f"^{PREFIX}(?!link)"))
     def on_click(ack: Ack, body: dict[str, Any]) -> None:
-        _guarded(clicks.handle, context, ack, body)
+        guarded(clicks.handle, ack, body)
 
-    @app.command(COMMAND)
+    @app.command(re.compile("^/"))  # whatever it is called: its name may be taken, and Slack signed it for us
     def on_command(ack: Ack, body: dict[str, Any]) -> None:
-        _guarded(commands.handle, context, ack, body)
+        guarded(commands.handle, ack, body)
 
     @app.view(RESOLVE_CALLBACK)
     def on_submission(ack: Ack, body: dict[str, Any]) -> None:
-        _guarded(submissions.handle, context, ack, body)
+        guarded(submissions.handle, ack, body)
 
     @app.error
     def on_error(error: Exception) -> BoltResponse:

@@ -39,6 +39,9 @@ DENIED_IN_A_ROW = 3
 MOST_SECONDS_OFF = 300
 """How far the time of a request may be from ours, as Slack recommends it."""
 
+MOST_SIGNATURES = 100_000
+"""Remembered at once; more than that within ten minutes is nobody's clicking."""
+
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SSL_CHECK = b"ssl_check=1"
 _SSL_CHECK_BYTES = 1024
@@ -63,6 +66,7 @@ class SlackEndpoint:
         self._now = now
         self._denied: list[_Denial] = []  # since the last request that was right
         self._secret = signing_secret
+        self._signatures = _Signatures()
         # An own limiter: a dispatch may hold its thread for three seconds, and must not take those of the webhooks.
         self._limiter = anyio.CapacityLimiter(threads)
 
@@ -87,7 +91,13 @@ class SlackEndpoint:
             return PlainTextResponse("wrong signature", status_code=401, headers={"Connection": "close"})
         self._denied.clear()
         self._reports.fine("requests")
-        return await anyio.to_thread.run_sync(self._dispatch, request, body, limiter=self._limiter)
+        if not self._signatures.take(request.headers["x-slack-signature"], self._now()):
+            _log.warning("slack request replayed")
+            return PlainTextResponse("")  # what it asks for was done, or was undone since
+        response = await anyio.to_thread.run_sync(self._dispatch, request, body, limiter=self._limiter)
+        if response.status_code >= 500:
+            self._signatures.give_back(request.headers["x-slack-signature"])
+        return response
 
     def _denial(self, request: Request, body: bytes) -> _Denial | None:
         """Why the request is not Slack's; None when it is. After some in a row `/ready` says what may be wrong here."""
@@ -139,6 +149,26 @@ def _length(request: Request) -> int:
     """What the request says of its length; 0 when it says nothing."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() else 0
+
+
+class _Signatures:
+    """The signatures of the requests that were answered: each is good once. Only the event loop uses it."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}  # in the order in which they end
+
+    def take(self, signature: str, now: float) -> bool:
+        """Whether it comes for the first time while its timestamp is good."""
+        while self._until and (next(iter(self._until.values())) < now or len(self._until) >= MOST_SIGNATURES):
+            del self._until[next(iter(self._until))]
+        if signature in self._until:
+            return False
+        self._until[signature] = now + 2 * MOST_SECONDS_OFF
+        return True
+
+    def give_back(self, signature: str) -> None:
+        """It was not carried out."""
+        self._until.pop(signature, None)
 
 
 async def _body(request: Request, most: int) -> bytes | None:

@@ -73,6 +73,11 @@ def not_allowed(words: Words) -> SlackMessage:
     return sentence(safe(words.not_allowed))
 
 
+def not_of_this_workspace(words: Words) -> SlackMessage:
+    """Somebody of another workspace, or nobody."""
+    return sentence(safe(words.not_of_this_workspace))
+
+
 def database_away(words: Words) -> SlackMessage:
     """Nothing was changed."""
     return sentence(safe(words.database_away))

@@ -366,6 +366,7 @@ ENGLISH = English(
     internal_error="Something went wrong here and it has been logged. Please check the incident before you try again.",
     old_button="This button cannot be read any more. Please use the incident's newest message, or type the command.",
     dialog_not_opened="Slack did not open the dialog in time. Nothing was changed. Please press the button again.",
+    not_of_this_workspace="Only people of this workspace may use Observer. Nothing was changed.",
     not_allowed="You are not allowed to change incidents. Nothing was changed.",
     shared="Shared in this channel.",
     test_title="Test received",

@@ -110,6 +110,7 @@ class Words(ABC):
     old_button: str
     dialog_not_opened: str
     not_allowed: str
+    not_of_this_workspace: str
     shared: str
     test_title: str
     test_explanation: str

@@ -41,7 +41,7 @@ class Identity:
         outcome = self._slack.who_am_i()
         if isinstance(outcome, Sent):
             self._failures = 0
-            names = ("bot_id", "user_id", "team_id", "team")
+            names = ("bot_id", "user_id", "team_id", "team", "enterprise_id")
             identity = {name: str(outcome.data.get(name) or "") for name in names}
             self._reports.identified(identity)
             self._reports.fine("token")

@@ -103,6 +103,7 @@ class Policy:
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     retention: Retention = field(default_factory=Retention)
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
+    external: bool = False  # whether people of other workspaces count, in channels shared with them
     storm: StormPolicy = field(default_factory=StormPolicy)
     groups: tuple[GroupRule, ...] = ()
     refuge: RefugePolicy = field(default_factory=RefugePolicy)  # where cards go whose channel cannot be used
@@ -214,7 +215,7 @@ def _read(file: Sections) -> Policy:
     incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after", "still_firing_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
     severity = file.table("severity", {"default", *(level.value for level in Severity)})
-    people = file.table("people", {"may_act"})
+    people = file.table("people", {"may_act", "external"})
     policy = Policy(
         reopen_window=incidents.duration("reopen_window", default.reopen_window),
         refire_after=incidents.duration("refire_after", default.refire_after),
@@ -238,6 +239,7 @@ def _read(file: Sections) -> Policy:
         rates=read_rates(file),
         audit=read_audit(file),
         may_act=frozenset(people.texts("may_act", ())),
+        external=people.truth("external", default=default.external),
         storm=read_storm(file),
         groups=read_groups(file),
         refuge=RefugePolicy.read(file),

@@ -101,6 +101,14 @@ class Section:
             return default
         return value
 
+    def truth(self, key: str, *, default: bool) -> bool:
+        """`true` or `false`."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.problem(key, f"must be true or false, not {value!r}")
+            return default
+        return value
+
     def text(self, key: str, default: str = "") -> str:
         """A text."""
         value = self.values.get(key, default)
