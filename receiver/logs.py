@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sys
+import threading
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TextIO
 
 import orjson
 
 from db.printable import printable, printable_json
 
+_Key = tuple[str, object, object]
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+OF_STRANGERS = frozenset({
+    "connection closed", "slack body too large", "slack body too slow", "slack request denied",
+    "webhook body too large", "webhook body too slow", "webhook denied", "webhook sender went away",
+})  # fmt: skip
+"""What anybody can have logged, as often as they like."""
+
+QUIET_SECONDS = 1.0
 
 
 class JsonFormatter(logging.Formatter):
@@ -46,9 +61,71 @@ class TextFormatter(logging.Formatter):
         return "\n".join([text, *map(printable, self.formatException(record.exc_info).split("\n"))])
 
 
+@dataclass(slots=True)
+class _Held:
+    """Lines that were not written."""
+
+    last: logging.LogRecord | None = None
+    times: int = 0
+
+
+class Output(logging.StreamHandler[TextIO]):
+    """Writes lines; of what strangers cause, one a second for each source and reason: the first one at once, then the
+    last one of those that followed, which says how many they were (`times`)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._held: dict[_Key, _Held] = {}  # touched under the handler's lock only
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, or count it."""
+        event = record.getMessage()
+        if event not in OF_STRANGERS:
+            super().emit(record)
+            return
+        key = (event, getattr(record, "source", ""), getattr(record, "reason", ""))
+        held = self._held.get(key)
+        if held is None:
+            super().emit(record)
+            self._be_quiet(key)
+        else:
+            held.last, held.times = record, held.times + 1
+
+    def close(self) -> None:
+        """Write what was counted and not told yet."""
+        with self.lock or nullcontext():
+            for held in self._held.values():
+                self._tell(held)
+            self._held.clear()
+        super().close()
+
+    def _be_quiet(self, key: _Key) -> None:
+        self._held[key] = _Held()
+        timer = threading.Timer(QUIET_SECONDS, self._go_on, [key])
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:  # no thread to be had: better a line too many than an error of who logs
+            del self._held[key]
+
+    def _go_on(self, key: _Key) -> None:
+        with self.lock or nullcontext():
+            held = self._held.pop(key, None)
+            if held is not None and self._tell(held):
+                self._be_quiet(key)
+
+    def _tell(self, held: _Held) -> bool:
+        if held.last is None:
+            return False
+        line = copy.copy(held.last)
+        vars(line)["times"] = held.times
+        super().emit(line)
+        return True
+
+
 def configure(log_format: str) -> None:
     """Send all log lines to standard output, in `json` or `text`."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = Output(sys.stdout)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import signal
+import socket
 import sys
 import time
 from datetime import datetime
@@ -14,13 +16,14 @@ from typing import Any
 import httpx
 import pytest
 
-from receiver.logs import JsonFormatter, TextFormatter
+from receiver.logs import OF_STRANGERS, QUIET_SECONDS, JsonFormatter, Output, TextFormatter
 from tests.bodies import alert, grafana
 from tests.servers.database import DbUrl
 from tests.servers.observer import ObserverProcess, rows, send
 from tests.servers.slack import SandboxSlack
 
 MARK = "must-not-be-logged"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def record(event: str, /, level: int = logging.INFO, **extra: object) -> logging.LogRecord:
@@ -97,6 +100,64 @@ def test_a_line_for_people_reads_from_left_to_right() -> None:
     text = TextFormatter().format(record("delivery recorded", delivery=7, reason="a\nb"))
     assert text[8:] == " INFO receiver.test delivery recorded delivery=7 reason=a\\nb"
     assert text[:8].count(":") == 2
+
+
+# What strangers cause
+
+
+def told(lines: list[str], event: str) -> tuple[int, int]:
+    """How many lines tell of an event, and of how many of them."""
+    found = [entry for entry in map(json.loads, lines) if entry["event"] == event]
+    return len(found), sum(entry.get("times", 1) for entry in found)
+
+
+def test_what_strangers_cause_is_one_line_a_second_that_says_how_many() -> None:
+    stream = io.StringIO()
+    output = Output(stream)
+    output.setFormatter(JsonFormatter())
+    for number in range(500):
+        output.handle(record("webhook denied", source="grafana", reason="credentials_wrong"))
+        output.handle(record("webhook denied", source="grafana", reason=f"other_{number % 2}"))
+        output.handle(record("delivery recorded", delivery=number))
+    assert told(stream.getvalue().splitlines(), "webhook denied") == (3, 3), "the first of each reason at once"
+    assert told(stream.getvalue().splitlines(), "delivery recorded") == (500, 500), "what is not theirs is not held"
+    time.sleep(QUIET_SECONDS + 0.5)
+    assert told(stream.getvalue().splitlines(), "webhook denied") == (6, 1000)
+    output.handle(record("webhook denied", source="grafana", reason="credentials_wrong"))
+    output.close()
+    assert told(stream.getvalue().splitlines(), "webhook denied") == (7, 1001), "a stop loses nothing"
+
+
+def test_all_that_is_held_back_is_logged_somewhere_by_this_name() -> None:
+    sources = "".join(path.read_text("utf-8") for part in ("bot", "receiver") for path in (ROOT / part).glob("*.py"))
+    for event in OF_STRANGERS:
+        assert f'_log.warning("{event}"' in sources, event
+
+
+def test_strangers_do_not_fill_the_log_of_a_program(db_url: DbUrl, slack: SandboxSlack, tmp_path: Path) -> None:
+    log = tmp_path / "observer.log"
+    kinds = {
+        "webhook denied": (b"POST /webhook/grafana HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", b" 401 "),
+        "slack request denied": (b"POST /slack/events HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", b" 401 "),
+        "slack body too large": (
+            b"POST /slack/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", b" 413 ",
+        ),
+        "connection closed": (b"rubbish\r\n\r\n", b" 400 "),
+    }  # fmt: skip
+    with ObserverProcess(db_url, slack, log) as observer:
+        began = time.monotonic()
+        for _ in range(50):
+            for request, status in kinds.values():
+                with socket.create_connection(("127.0.0.1", observer.port), timeout=20) as wire:
+                    wire.sendall(request)
+                    assert status in wire.recv(65_536).partition(b"\r\n")[0] + b" "
+        seconds = time.monotonic() - began
+        assert observer.stop() in (0, -signal.SIGTERM)
+    lines = log.read_text("utf-8").splitlines()
+    for event in kinds:
+        written, times = told(lines, event)
+        assert written <= 3 + seconds, event
+        assert times == 50, event
 
 
 # The running program
