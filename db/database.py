@@ -26,6 +26,7 @@ from db import literals
 from db.errors import (
     Conflict,
     DatabaseAway,
+    DatabaseReadOnly,
     Interrupted,
     OutcomeUnknown,
     Place,
@@ -487,6 +488,8 @@ class Database:
         if line.address is not None and self._hosts.several and is_of_the_server(error):
             self._hosts.failed(line.address, _reason(error))
             _close(line)
+        elif isinstance(error, DatabaseReadOnly):
+            _close(line)  # a session keeps the binlog_format it began with, also when the server has another one
 
     @contextmanager
     def _connection(self, deadline: float) -> Iterator[Any]:

@@ -21,7 +21,7 @@ from importlib.resources import files
 import pymysql.err
 
 from db.database import Database, Transaction
-from db.errors import Conflict, RecordError, SchemaError, server_code
+from db.errors import Conflict, DatabaseAway, DatabaseReadOnly, RecordError, SchemaError, server_code
 from db.queries import Query
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -151,6 +151,35 @@ def schema_state(database: Database, steps: Sequence[Migration] | None = None) -
     return database.transact(work, idempotent=True)
 
 
+def cannot_write(database: Database) -> str:
+    """Why nothing can be written although the server can be read, in a sentence; empty when it can. Changes nothing."""
+
+    def work(tx: Transaction) -> str:
+        try:
+            tx.execute(_WRITE_NOTHING)
+        except SchemaError:  # no tables yet
+            return _settings_against_writing(tx)
+        except DatabaseAway as error:
+            if server_code(error) not in _MAY_NOT_WRITE:  # an account that only reads
+                raise
+        return ""
+
+    try:
+        return database.transact(work, idempotent=True, patience_seconds=1)  # for another host, if there is one
+    except DatabaseReadOnly as error:
+        return str(error)
+
+
+def _settings_against_writing(tx: Transaction) -> str:
+    seen = {str(row["Variable_name"]).lower(): str(row["Value"]).upper() for row in tx.rows(_AGAINST_WRITING)}
+    for name in ("read_only", "super_read_only", "innodb_read_only"):
+        if seen.get(name, "OFF") not in ("OFF", "0"):
+            return f"the database server takes no writes ({name} is on); check DB_HOST, or switch it off"
+    if seen.get("log_bin") == "ON" and seen.get("binlog_format") == "STATEMENT":
+        return "the database server cannot write with binlog_format=STATEMENT; set binlog_format to ROW or MIXED"
+    return ""
+
+
 def _state(tx: Transaction, wanted: Sequence[Migration]) -> SchemaState:
     rows = tx.rows(_LIST)
     finished = {int(row["version"]): str(row["checksum"]) for row in rows if row["finished"]}
@@ -208,6 +237,18 @@ _ALREADY = (1060, 1061, 1091, 1826)
 
 _GET_LOCK = Query("get_lock", "One process migrates at a time.", "SELECT GET_LOCK(%(name)s, %(seconds)s) AS got")
 _RELEASE_LOCK = Query("release_lock", "The next one may migrate.", "SELECT RELEASE_LOCK(%(name)s) AS freed")
+_MAY_NOT_WRITE = (1142, 1143)
+_WRITE_NOTHING = Query(
+    "write_nothing",
+    "Whether the server takes what the program writes; there is no such key.",
+    "UPDATE incident_keys SET turn = turn WHERE incident_key = ''",
+)
+_AGAINST_WRITING = Query(
+    "against_writing",
+    "What makes a server refuse writes.",
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN "
+    "('read_only', 'super_read_only', 'innodb_read_only', 'log_bin', 'binlog_format')",
+)
 _CLUSTER = Query(
     "cluster",
     "Whether this server is a node of a cluster.",

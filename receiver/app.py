@@ -24,10 +24,10 @@ from bot.app import build_bot
 from bot.settings import BotSettings
 from db.database import Database
 from db.env import Env
-from db.errors import RecordError, SchemaError
+from db.errors import DatabaseReadOnly, RecordError, SchemaError
 from db.hosts import Hosts
 from db.housekeeping import Housekeeper
-from db.migrate import migrate, schema_state
+from db.migrate import cannot_write, migrate, schema_state
 from db.model.alert import Reading
 from db.settings import DatabaseSettings
 from receiver.bodies import BodyReader
@@ -297,6 +297,8 @@ def _migrate(settings: DatabaseSettings) -> None:
     """Look with short time limits; only if there is something to do, take a connection that may work for minutes."""
     quick = Database(settings, pool_size=1, statement_seconds=5, lock_seconds=5, patience_seconds=3)
     try:
+        if reason := cannot_write(quick):
+            raise DatabaseReadOnly(reason)
         if not schema_state(quick).problem:
             return
     finally:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from db.database import Database
 from db.errors import RecordError
-from db.migrate import schema_state
+from db.migrate import cannot_write, schema_state
 from db.transactions import reconcile, telling
 from db.transactions.reconcile import LookState
 from receiver.rates import Rates
@@ -47,8 +47,8 @@ class Health:
         return JSONResponse({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:
-        """Ready: the database answers and has the right tables. Slack's problems, and those of sources whose lists are
-        read, are shown, and are no reason to stop taking alerts."""
+        """Ready: the database answers, takes writes and has the right tables. Slack's problems, and those of sources
+        whose lists are read, are shown, and are no reason to stop taking alerts."""
         database = await anyio.to_thread.run_sync(self._look, limiter=self._limiter)
         ready = database["problem"] == ""
         looks = database.pop("reconciliation", None)
@@ -84,8 +84,8 @@ class Health:
     def _look(self) -> dict[str, Any]:
         try:
             state = schema_state(self._database)
-            if state.problem:
-                return {"problem": state.problem, "schema": state.found, "host": self._database.host}
+            if problem := cannot_write(self._database) or state.problem:
+                return {"problem": problem, "schema": state.found, "host": self._database.host}
             behind, oldest = telling.backlog(self._database)
             broken = telling.broken_channels(self._database, self._clock())
             looks = {source: _told(reconcile.state(self._database, source)) for source in self._sources}

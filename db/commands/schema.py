@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from db.commands.context import Context
-from db.migrate import SchemaState, migrate, schema_state
+from db.migrate import SchemaState, cannot_write, migrate, schema_state
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,6 +23,9 @@ def _migrate(arguments: argparse.Namespace, context: Context) -> int:
 
 def _status(arguments: argparse.Namespace, context: Context) -> int:
     with context.open(context.settings()) as database:
+        if reason := cannot_write(database):
+            context.say(f"The database cannot be used: {reason}.")
+            return 1
         return _tell(schema_state(database), context)
 
 

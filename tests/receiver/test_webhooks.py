@@ -12,18 +12,21 @@ import random
 import socket
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pymysql
 import pytest
 
+from db.commands.cli import run
 from db.model.finding import CONTENT_TYPE
-from db.server.private import reserved_port
+from db.server.private import PrivateServer, reserved_port
 from receiver.app import Settings, create_app
 from receiver.settings import MAX_BODY_BYTES
 from receiver.sources.stored import read_stored
@@ -639,3 +642,64 @@ def test_what_the_database_takes_too_little_at_once_for_is_refused_with_the_reas
             assert (answer.status_code, answer.json()["alerts"]["recorded"]) == (200, 700)
             assert send(observer.url, BODY).status_code == 200
             assert httpx.get(f"{observer.url}/ready", timeout=60).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def refusing(server: TestServer) -> Iterator[PrivateServer]:
+    """A server that keeps a binary log."""
+    running = server.new_private("refusing")
+    running.options = ("--log-bin=binlog", "--server-id=9", "--log-bin-trust-function-creators=ON")
+    with running:
+        yield running
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["without tables", "with tables"])
+@pytest.mark.parametrize(
+    ("on", "off", "words"),
+    [
+        ("SET GLOBAL binlog_format = STATEMENT", "SET GLOBAL binlog_format = ROW", ("binlog_format", "ROW or MIXED")),
+        ("SET GLOBAL read_only = ON", "SET GLOBAL read_only = OFF", ("takes no writes", "read")),
+    ],
+)
+def test_a_server_that_is_read_but_takes_no_writes_is_named_at_the_start_when_ready_and_by_the_commands(
+    refusing: PrivateServer,
+    slack: SandboxSlack,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    made: bool,
+    on: str,
+    off: str,
+    words: tuple[str, ...],
+) -> None:
+    url = DbUrl(refusing.host, refusing.port, refusing.user, refusing.password, refusing.database)
+    execute(refusing, f"DROP DATABASE {url.name}", f"CREATE DATABASE {url.name} CHARACTER SET utf8mb4")
+    command = partial(run, env=url.env(), clock=lambda: datetime.now(UTC), read=read_stored)
+    if made:
+        assert command(["migrate"]) == 0
+    execute(refusing, on)
+    try:
+        with Observer(url, slack) as observer:
+            answer = httpx.get(f"{observer.url}/ready", timeout=60)
+            assert answer.status_code == 503
+            problem = answer.json()["database"]["problem"]
+            assert [word for word in words if word not in problem] == []
+            execute(refusing, off)
+            wait_until(lambda: httpx.get(f"{observer.url}/ready", timeout=60).status_code == 200, "it to be ready")
+            execute(refusing, on)
+        said = [str(getattr(record, "error", "")) for record in caplog.records]
+        assert any(all(word in one for word in words) for one in said), said
+        capsys.readouterr()
+        assert command(["status"]) == 1
+        out = capsys.readouterr().out
+        assert [word for word in words if word not in out] == []
+    finally:
+        execute(refusing, off)
+
+
+def execute(server: PrivateServer, *statements: str) -> None:
+    """As root."""
+    with pymysql.connect(
+        unix_socket=str(server.socket), user="root", password=server.password, autocommit=True, ssl_disabled=True
+    ) as connection:
+        for statement in statements:
+            connection.cursor().execute(statement)
