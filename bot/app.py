@@ -16,6 +16,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from starlette.routing import Route
 
 from bot.blocks import notices
@@ -31,6 +32,7 @@ from bot.origin import foreign, origin_of
 from bot.secret import Secret
 from bot.settings import BOT_TOKEN, BotSettings
 from bot.slack import Reports, Slack, Thread
+from bot.slack_words import remedy
 from bot.text.languages import words_for
 from bot.text.words import Words
 from bot.veil import Veil
@@ -162,7 +164,7 @@ def build_bot(
         endpoint = SlackEndpoint(app, secret, settings.listener_threads, lambda: clock().timestamp(), reports)
         paths = [Route(path, endpoint.__call__, methods=["POST"]) for path in (PATH, f"{PATH}/")]
     if settings.socket_mode:
-        socket = _Socket(app, settings)
+        socket = _Socket(app, settings, reports)
         loops.append(Loop("socket", socket.turn))
     return Bot(
         routes=paths, loops=loops, waking=senders, reports=reports, executors=[listeners, later], socket=socket,
@@ -300,20 +302,42 @@ def _guarded(handler: Handler, context: Context, ack: Ack, body: dict[str, Any])
             _log.exception("handler failed after its answer")
 
 
+_SOCKET = "socket mode"
+
+
+def _socket_trouble(error: Exception) -> tuple[str, str]:
+    """What is wrong with Socket Mode, and what to do; without it no click arrives."""
+    code = str(error.response.get("error") or "") if isinstance(error, SlackApiError) else ""
+    if code in ("invalid_auth", "not_authed", "not_allowed_token_type", "token_revoked", "account_inactive"):
+        return code, "SLACK_APP_TOKEN must be an app-level token (xapp-) of this app with the scope connections:write"
+    if code:
+        return code, remedy(code)
+    return type(error).__name__, "Slack cannot be reached over HTTPS and WebSocket from here; no click arrives"
+
+
 class _Socket:
     """Socket Mode: connects when Slack can be reached; the SDK's client keeps the connection from then on."""
 
-    def __init__(self, app: App, settings: BotSettings) -> None:
+    def __init__(self, app: App, settings: BotSettings, reports: Reports) -> None:
+        self._reports = reports
         client = WebClient(token=settings.app_token, base_url=settings.api_url, timeout=10)
         self._handler = SocketModeHandler(app, settings.app_token, web_client=client)
         self._connected = False
 
     def turn(self) -> float:
-        """Connect once; seconds until the next look."""
-        if not self._connected:
-            self._handler.connect()  # type: ignore[no-untyped-call] # Bolt has no types here
-            self._connected = True
-            _log.info("socket mode connected")
+        """Connect once, and see whether the connection is there; seconds until the next look."""
+        try:
+            if not self._connected:
+                self._handler.connect()  # type: ignore[no-untyped-call] # Bolt has no types here
+                self._connected = True
+                _log.info("socket mode connected")
+        except Exception as error:
+            self._reports.trouble(_SOCKET, *_socket_trouble(error))
+            return 10.0
+        if not self._handler.client.is_connected():
+            self._reports.trouble(_SOCKET, "not connected", "no click arrives until it is connected again")
+            return 5.0
+        self._reports.fine(_SOCKET)
         return 60.0
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.secret import Secret
+from bot.slack_words import remedy
 
 _log = logging.getLogger(__name__)
 
@@ -384,7 +385,7 @@ def _refusal(error: SlackApiError) -> Outcome:
     if status >= 500 or code in _UNCLEAR or not data:
         return Unclear(code)
     hint = str(data.get("needed") or "") or "; ".join(_messages(data))
-    return Rejected(code, _trouble(code), hint[:300])
+    return Rejected(code, _trouble(code), remedy(code, hint[:300]))
 
 
 def _trouble(code: str) -> Trouble:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from bot.slack import Rejected, Reports, Sent, Slack, Trouble
+from bot.slack_words import remedy
 from bot.workers.delivery import is_channel_id
 from db.database import Database
 from db.model.pacing import back_off
@@ -58,4 +59,9 @@ class Identity:
         unknown = [one for one in self._channels if not telling.channel_id(self._database, one)]
         found = self._slack.channel_ids(unknown) if unknown else {}
         if isinstance(found, dict):
+            for name in unknown:
+                if name in found:
+                    self._reports.fine(name)
+                else:
+                    self._reports.trouble(name, "channel_not_found", remedy("channel_not_found"))
             telling.learn_channels(self._database, found, self._clock())
