@@ -36,6 +36,7 @@ HOST = "127.0.0.1"
 _INITIALISE_SECONDS = 180.0
 _START_SECONDS = 120.0  # recovery after a kill can take a while on a slow disk
 _STOP_SECONDS = 30.0  # an orderly shutdown; after that the server is killed, which InnoDB survives
+_PORT_SECONDS = 5.0  # the kernel closes the sockets of a big process within this
 _SOCKET_BYTES = 100  # a unix socket's path may have 107 bytes on Linux and 103 on macOS
 _LOG_BYTES = 5_000_000
 _SHOWN_LINES = 12
@@ -279,7 +280,7 @@ class PrivateServer:
 
     def _launch(self, program: Program) -> None:
         if self.port:
-            if not _is_free(self.port):
+            if not _becomes_free(self.port):
                 raise StartFailed(f"port {self.port} on {HOST} is in use by another program")
         else:
             last = self._state().get("port")
@@ -417,6 +418,16 @@ def _is_free(port: int) -> bool:
             listener.bind((HOST, port))
         except OSError:
             return False
+    return True
+
+
+def _becomes_free(port: int) -> bool:
+    """Whether it is free within moments: a server that ends loses its command line before its sockets."""
+    deadline = time.monotonic() + _PORT_SECONDS
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
     return True
 
 

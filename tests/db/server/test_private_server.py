@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -214,14 +216,30 @@ def test_a_server_left_behind_on_our_data_is_stopped_first(server: PrivateServer
     command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
     server.stop()
     (server.home / "init.sql").touch()
-    left = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    (server.home / "server.pid").write_text(f"{left.pid}\n")
-    ready = server.home / "ready.pid"
-    assert eventually(lambda: ready.exists() and ready.read_text().strip() == str(left.pid))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as left:
+        try:
+            (server.home / "server.pid").write_text(f"{left.pid}\n")
+            ready = server.home / "ready.pid"
+            assert eventually(lambda: ready.exists() and ready.read_text().strip() == str(left.pid))
 
+            server.start()
+
+            assert left.wait(10) is not None
+        finally:
+            left.kill()  # whatever failed, no server stays behind
+    assert ask(server, "SELECT 1") == ((1,),)
+
+
+def test_a_port_that_its_last_user_is_about_to_leave_is_waited_for(server: PrivateServer) -> None:
     server.start()
+    server.stop()
+    with socket.create_server(("127.0.0.1", server.port)) as last:
+        leaves = threading.Timer(0.3, last.close)
+        leaves.start()
 
-    assert left.wait(1) is not None
+        server.start()
+
+        leaves.join()
     assert ask(server, "SELECT 1") == ((1,),)
 
 
