@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from slack_bolt import Ack, App
+from slack_bolt import Ack, App, BoltContext
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
@@ -24,11 +24,12 @@ from bot.blocks.card import Moved, incident_card
 from bot.blocks.digest import MEMBERS, digest_message, group_note
 from bot.blocks.identifiers import DIGEST_PREFIX, PREFIX, RESOLVE_CALLBACK
 from bot.blocks.notices import test_received, worse
-from bot.endpoint import PATH, SlackEndpoint
+from bot.endpoint import PATH, REPLAYED, SlackEndpoint
 from bot.handlers import clicks, commands, digests, submissions
 from bot.handlers.clicks import ClickFailed
 from bot.handlers.context import Context
 from bot.origin import foreign, origin_of
+from bot.payloads import only_looks
 from bot.secret import Secret
 from bot.settings import BOT_TOKEN, BotSettings
 from bot.slack import Reports, Slack, Thread
@@ -243,7 +244,11 @@ def _bolt(
         listener_executor=listeners,
     )
 
-    def guarded(handler: Handler, ack: Ack, body: dict[str, Any]) -> None:
+    def guarded(handler: Handler, ack: Ack, body: dict[str, Any], request: BoltContext) -> None:
+        if request.get(REPLAYED) and not only_looks(body):
+            _log.warning("slack request replayed")
+            ack()  # what it asks for was done, or was undone since
+            return
         origin = origin_of(body)
         why = foreign(origin, reports.identity(), context.policy)
         if why is None:
@@ -264,20 +269,20 @@ def _bolt(
         ack()  # the browser opens the address; Slack only wants to be told that we heard
 
     @app.action(re.compile(f"^{DIGEST_PREFIX}"))
-    def on_digest(ack: Ack, body: dict[str, Any]) -> None:
-        guarded(digests.handle, ack, body)
+    def on_digest(ack: Ack, body: dict[str, Any], context: BoltContext) -> None:
+        guarded(digests.handle, ack, body, context)
 
     @app.action(re.compile(f"^{PREFIX}(?!link)"))
-    def on_click(ack: Ack, body: dict[str, Any]) -> None:
-        guarded(clicks.handle, ack, body)
+    def on_click(ack: Ack, body: dict[str, Any], context: BoltContext) -> None:
+        guarded(clicks.handle, ack, body, context)
 
     @app.command(re.compile("^/"))  # whatever it is called: its name may be taken, and Slack signed it for us
-    def on_command(ack: Ack, body: dict[str, Any]) -> None:
-        guarded(commands.handle, ack, body)
+    def on_command(ack: Ack, body: dict[str, Any], context: BoltContext) -> None:
+        guarded(commands.handle, ack, body, context)
 
     @app.view(RESOLVE_CALLBACK)
-    def on_submission(ack: Ack, body: dict[str, Any]) -> None:
-        guarded(submissions.handle, ack, body)
+    def on_submission(ack: Ack, body: dict[str, Any], context: BoltContext) -> None:
+        guarded(submissions.handle, ack, body, context)
 
     @app.error
     def on_error(error: Exception) -> BoltResponse:

@@ -42,6 +42,9 @@ MOST_SECONDS_OFF = 300
 MOST_SIGNATURES = 100_000
 """Remembered at once; more than that within ten minutes is nobody's clicking."""
 
+REPLAYED = "replayed"
+"""In Bolt's context of a request: whether one with the same signature was answered before."""
+
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SSL_CHECK = b"ssl_check=1"
 _SSL_CHECK_BYTES = 1024
@@ -91,11 +94,9 @@ class SlackEndpoint:
             return PlainTextResponse("wrong signature", status_code=401, headers={"Connection": "close"})
         self._denied.clear()
         self._reports.fine("requests")
-        if not self._signatures.take(request.headers["x-slack-signature"], self._now()):
-            _log.warning("slack request replayed")
-            return PlainTextResponse("")  # what it asks for was done, or was undone since
-        response = await anyio.to_thread.run_sync(self._dispatch, request, body, limiter=self._limiter)
-        if response.status_code >= 500:
+        is_new = self._signatures.take(request.headers["x-slack-signature"], self._now())
+        response = await anyio.to_thread.run_sync(self._dispatch, request, body, not is_new, limiter=self._limiter)
+        if is_new and response.status_code >= 500:
             self._signatures.give_back(request.headers["x-slack-signature"])
         return response
 
@@ -123,11 +124,13 @@ class SlackEndpoint:
         if self._denied == [denial] * DENIED_IN_A_ROW:
             self._reports.trouble("requests", error, hint)
 
-    def _dispatch(self, request: Request, body: bytes) -> Response:
+    def _dispatch(self, request: Request, body: bytes, is_replayed: bool) -> Response:
         """In a thread: Bolt waits here for the listener's `ack`, three seconds at most."""
         headers: dict[str, str | Sequence[str]] = {name: request.headers.getlist(name) for name in request.headers}
         try:
-            bolt_request = BoltRequest(body=body.decode("utf-8"), query=request.url.query, headers=headers)
+            bolt_request = BoltRequest(
+                body=body.decode("utf-8"), query=request.url.query, headers=headers, context={REPLAYED: is_replayed}
+            )
         except Exception:
             _log.warning("slack body not understood", extra={"bytes": len(body)})
             return PlainTextResponse("not understood", status_code=400)

@@ -20,7 +20,7 @@ from bot.blocks.identifiers import (
     decode,
     decode_digest,
 )
-from bot.grammar import Command, understand
+from bot.grammar import Change, Command, understand
 from db.model.identity import IncidentId
 from db.model.lifecycle import Notes
 from db.model.policy import Policy
@@ -159,6 +159,14 @@ def read_command(body: object, policy: Policy | None = None) -> CommandCall:
         trigger_id=payload["trigger_id"].text_or_empty(),
         response_url=payload["response_url"].text_or_empty(),
     )
+
+
+def only_looks(body: Mapping[str, object]) -> bool:
+    """Whether it is a command that changes nothing, and shows something to the person who asked alone."""
+    try:
+        return "command" in body and not isinstance(read_command(body).command, Change)
+    except UnreadablePayload:
+        return False
 
 
 def _metadata(kept: _Wild) -> _Wild:

@@ -18,7 +18,7 @@ from bot.sandbox.settings import Person, SandboxSettings
 
 Json = dict[str, Any]
 
-TEAM_ID = "T0SANDBOX"
+TEAM_ID = "T001"
 TEAM_DOMAIN = "sandbox"
 TEAM_NAME = "Sandbox"
 APP_ID = "A0SANDBOX"

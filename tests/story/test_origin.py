@@ -121,6 +121,37 @@ def test_a_replayed_click_changes_nothing(town: Town) -> None:
     assert owner(town) is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"), [("list", "1 open incident"), ("show 1", "Checkout"), ("help", "/incident")]
+)
+def test_a_replayed_command_that_only_looks_is_answered_again_as_things_are_now(
+    town: Town, asked: str, told: str
+) -> None:
+    opened(town)
+    body = command(asked)
+    headers = {**signed(body), "Content-Type": "application/x-www-form-urlencoded"}
+    url = f"{town.observer.url}/slack/events"
+    first = httpx.post(url, content=body, headers=headers)
+    again = httpx.post(url, content=body, headers=headers)
+    assert told in first.text
+    assert again.text == first.text
+    town.slack.command("/incident resolve 1")
+    if asked == "list":
+        assert told not in httpx.post(url, content=body, headers=headers).text
+
+
+def test_a_replayed_command_that_changes_something_is_refused(town: Town) -> None:
+    opened(town)
+    body = command("ack 1")
+    headers = {**signed(body), "Content-Type": "application/x-www-form-urlencoded"}
+    url = f"{town.observer.url}/slack/events"
+    assert "#1" in httpx.post(url, content=body, headers=headers).text
+    town.slack.command("/incident unack 1", user="U002")
+    replayed = httpx.post(url, content=body, headers=headers)
+    assert (replayed.status_code, replayed.text) == (200, "")
+    assert owner(town) is None
+
+
 def test_the_command_may_have_another_name_which_answers_and_help_use(town: Town) -> None:
     answer = send(town, command("help", command="/obs"))
     assert answer.status_code == 200

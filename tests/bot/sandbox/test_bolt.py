@@ -23,7 +23,7 @@ def heard(slack: Slack) -> list[tuple[str, Any]]:
         signing_secret="sandbox-signing-secret",
         authorize=lambda: AuthorizeResult(
             enterprise_id=None,
-            team_id="T0SANDBOX",
+            team_id="T001",
             bot_token="xoxb-sandbox",
             bot_id="B0SANDBOX",
             bot_user_id="U0SANDBOX",

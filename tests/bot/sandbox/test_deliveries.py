@@ -39,8 +39,8 @@ def test_a_click_is_signed_and_complete(slack: Slack) -> None:
     assert delivery.verified
     payload = delivery.payload
     assert payload["type"] == "block_actions"
-    assert payload["user"] == {"id": "U001", "username": "oncall", "name": "oncall", "team_id": "T0SANDBOX"}
-    assert payload["team"]["id"] == "T0SANDBOX"
+    assert payload["user"] == {"id": "U001", "username": "oncall", "name": "oncall", "team_id": "T001"}
+    assert payload["team"]["id"] == "T001"
     assert payload["channel"] == {"id": "C001", "name": "incidents"}
     assert payload["container"] == {
         "type": "message",
@@ -160,7 +160,7 @@ def test_a_command_is_a_signed_form_with_names_as_links_and_signs_escaped(slack:
         "ack 42 <@U001|oncall> <#C002|random> @nobody a&lt;b &amp; c&gt;d <https://example.com/?a=1>"
     )
     assert (form["command"], form["user_id"], form["user_name"]) == ("/incident", "U003", "lead")
-    assert (form["channel_id"], form["channel_name"], form["team_id"]) == ("C001", "incidents", "T0SANDBOX")
+    assert (form["channel_id"], form["channel_name"], form["team_id"]) == ("C001", "incidents", "T001")
     assert form.keys() >= {"token", "trigger_id", "response_url", "api_app_id", "team_domain"}
 
 

@@ -12,7 +12,7 @@ from tests.bot.sandbox.support import Slack, error_of, refusal_of, request
 
 def test_auth_test_says_who_the_app_is(slack: Slack) -> None:
     answer = slack.client.auth_test()
-    assert (answer["bot_id"], answer["user_id"], answer["team_id"]) == ("B0SANDBOX", "U0SANDBOX", "T0SANDBOX")
+    assert (answer["bot_id"], answer["user_id"], answer["team_id"]) == ("B0SANDBOX", "U0SANDBOX", "T001")
     assert answer.headers["x-oauth-scopes"].split(",") == list(DEFAULT_SCOPES)
 
 
