@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -50,6 +50,7 @@ class PrivateServer:
     commits survive a killed server but not a power failure. `user` may do anything in databases whose names begin
     with that of `database`. `patience` is how many seconds to wait for an earlier run on the same data to end.
     `options` are further options of the server, which win over ours; they may be changed between a stop and a start.
+    `env` is the server's environment (default: ours), in which it looks for programs that it starts itself.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class PrivateServer:
         patience: float = 0.0,
         report: Report = silent,
         options: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home.resolve()
         self.options = tuple(options)
+        self._env = env
         self.data = self.home / "files"
         self.log = self.home / "server.log"
         self.host = HOST
@@ -306,6 +309,7 @@ class PrivateServer:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                env=self._env,
                 start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
             )
         self.version = self._wait_until_it_answers(start)

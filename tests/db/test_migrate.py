@@ -18,7 +18,7 @@ from db.database import Database, Transaction
 from db.errors import Conflict, RecordError, SchemaError
 from db.migrate import Migration, SchemaState, migrate, migrations, schema_state
 from tests.db.builders import a_pool, an_alert, ask, check_record, deliver, key_of, sql
-from tests.servers.database import CHECKOUT, DbUrl
+from tests.servers.database import CHECKOUT, DbUrl, TestServer
 
 
 @pytest.fixture
@@ -273,13 +273,17 @@ def test_a_file_that_was_changed_after_it_ran_is_refused(empty: Database) -> Non
     assert "migration 0001 ran with another content" in schema_state(empty, changed).problem
 
 
-def test_a_user_without_the_right_to_make_triggers_is_told_what_to_do(empty: Database) -> None:
+def test_a_user_without_the_right_to_make_triggers_is_told_what_to_do(server: TestServer) -> None:
     """While binary logging is on, a server wants more for a trigger than all rights on the database."""
-    (row,) = ask(empty, "SELECT @@log_bin AS log_bin, @@log_bin_trust_function_creators AS trusted")
-    if not row["log_bin"] or row["trusted"]:
-        pytest.skip("this server does not log to binary logs, or trusts whoever makes triggers: any user may make them")
-    with pytest.raises(SchemaError, match="SET GLOBAL log_bin_trust_function_creators = ON"):
-        migrate(empty)
+    logging = server.new_private("logging")
+    logging.options = ("--log-bin", "--server-id=1", "--log-bin-trust-function-creators=OFF")
+    with logging:
+        pool = a_pool(DbUrl(logging.host, logging.port, logging.user, logging.password, logging.database))
+        try:
+            with pytest.raises(SchemaError, match="SET GLOBAL log_bin_trust_function_creators = ON"):
+                migrate(pool)
+        finally:
+            pool.close()
 
 
 # -- the command

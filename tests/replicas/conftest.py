@@ -1,4 +1,4 @@
-"""The clusters of this run: started once each, and skipped with the reason where they cannot be had."""
+"""The clusters of this run, started once each: where one cannot be had, its tests are skipped, or fail with CI=true."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from db.server.errors import InstallFailed, NoServerFound
 from tests.servers.cluster import TOPOLOGIES, Cluster
 from tests.servers.database import run_dir
+from tests.servers.programs import missing
 
 _OF_KIND = {"mariadb": ("galera",), "mysql97": ("group",)}
 """A run on one kind of server has the cluster of that kind; any other run has both."""
@@ -26,12 +27,12 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     parent = run_dir(os.environ)
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="cluster-", dir=parent))
-    made = Cluster(request.param, folder, os.environ)
     try:
+        made = Cluster(request.param, folder, os.environ)
         made.__enter__()
     except (InstallFailed, NoServerFound) as error:  # a cluster that is there and does not start is a failure
         shutil.rmtree(folder, ignore_errors=True)
-        pytest.skip(f"no cluster of this kind can be had here: {error}")
+        missing(f"no cluster of this kind can be had here: {error}")
     yield made
     made.stop()
     shutil.rmtree(folder, ignore_errors=True)

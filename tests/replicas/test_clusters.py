@@ -209,3 +209,15 @@ def test_what_one_node_answered_a_person_finds_through_every_other(cluster: Clus
         deliver(pools[turn % 3], an_alert(rule=f"rule-{turn}"))
         found = [lookup.list_incidents(pool, Filter(), 100).total for pool in people]
         assert found == [turn + 1] * 3
+
+
+def test_a_galera_node_that_has_to_be_copied_is_given_everything_by_another(cluster: Cluster, pools: Pools) -> None:
+    """With the programs that came with the packages, whatever this machine has."""
+    if cluster.topology != "galera":
+        return
+    cluster.kill(2)
+    deliver(pools[0], an_alert())
+    began = cluster.nodes[2].log.stat().st_size
+    cluster.bring_back(2, copied=True)
+    assert cluster.ask(2, "SELECT COUNT(*) FROM observer.incidents") == ((1,),)
+    assert "wsrep_sst_rsync --role 'joiner'" in cluster.nodes[2].log.read_text("utf-8", "replace")[began:]

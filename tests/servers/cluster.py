@@ -23,24 +23,18 @@ from typing import Any, Literal, Self, get_args
 import pymysql
 import pymysql.cursors
 
-from db.server.errors import InstallFailed, ServerError
+from db.server.errors import ServerError
 from db.server.find import Kind, Program
 from db.server.machine import Machine
-from db.server.packages import can_unpack, unpacked
 from db.server.private import HOST, PrivateServer
-from db.server.sources import distribution_sources
 from tests.servers.database import CHECKOUT, DbUrl, run_dir
+from tests.servers.galera import find_galera
 
 Topology = Literal["galera", "group"]
 TOPOLOGIES: tuple[Topology, ...] = get_args(Topology)
 
 NODES = 3
 _MANIFESTS = CHECKOUT / "manifests" / "mysql"
-_PROVIDERS = (
-    "/usr/lib/galera/libgalera_smm.so",
-    "/usr/lib64/galera-4/libgalera_smm.so",
-    "/usr/lib64/galera/libgalera_smm.so",
-)
 _JOIN_SECONDS = 150.0
 _JOIN_AGAIN_SECONDS = 20.0
 _RECOVER_SECONDS = 30.0
@@ -59,6 +53,12 @@ class Cluster:
         self._machine = Machine.from_env(env)
         self._report = report
         self._password = secrets.token_urlsafe(18)
+        self._env = dict(env)
+        self._provider: Path | None = None
+        if topology == "galera":
+            galera = find_galera(env, self._machine, report)
+            self._provider = galera.provider
+            self._env["PATH"] = galera.path(self._machine.path)
         ports = _own_ports(4 * NODES)
         self._ports, self._group = ports[:NODES], ports[NODES:]
         self.nodes = [self._node(index) for index in range(NODES)]
@@ -98,12 +98,17 @@ class Cluster:
         """SIGKILL one node."""
         self.nodes[index].kill()
 
-    def bring_back(self, index: int) -> None:
-        """Start a node that was killed, and wait until it is a member that takes writes."""
+    def bring_back(self, index: int, *, copied: bool = False) -> None:
+        """Start a node that was killed, and wait until it is a member that takes writes.
+
+        `copied` (Galera): it has forgotten where it stopped, so that it gets a copy of everything from another.
+        """
         node = self.nodes[index]
         if self.topology == "galera":
             _let_rsync_write(node.data)
-            node.options = (*self._galera(index), *self._recovered(node))
+            if copied:
+                (node.data / "grastate.dat").unlink()
+            node.options = (*self._galera(index), *(() if copied else self._recovered(node)))
         else:
             node.options = self._group_replication(index)
         node.start()
@@ -168,8 +173,6 @@ class Cluster:
         self._report(f"A cluster of three: {self.topology}, {first.kind} {first.version}")
 
     def _found_galera(self) -> None:
-        if self._machine.program("rsync") is None or self._machine.program("wsrep_sst_rsync") is None:
-            raise InstallFailed("Galera's nodes are copied with rsync and mariadb-server's scripts, which are not here")
         for index, node in enumerate(self.nodes):
             _let_rsync_write(node.data)
             node.options = (*self._galera(index), *(["--wsrep-new-cluster"] if index == 0 else []))
@@ -198,12 +201,13 @@ class Cluster:
         return PrivateServer(
             self._home / f"node{index + 1}", self._packages, machine=self._machine, password=self._password, kind=kind,
             port=self._ports[index], database=self.name, durable=False, report=self._report,
+            env=self._env,
         )  # fmt: skip
 
     def _galera(self, index: int) -> tuple[str, ...]:
         ports, transfer, missed = self._group[:NODES], self._group[NODES : 2 * NODES], self._group[2 * NODES :]
         own = {
-            "wsrep_provider": str(self._provider()),
+            "wsrep_provider": str(self._provider),
             "wsrep_node_name": f"node{index + 1}",
             "wsrep_node_address": HOST,
             "wsrep_cluster_address": "gcomm://" + ",".join(f"{HOST}:{port}" for port in ports),
@@ -232,21 +236,6 @@ class Cluster:
             "init_file": "/dev/null",
         }
         return _options(_MANIFESTS / "group-replication.cnf", own)
-
-    def _provider(self) -> Path:
-        """Galera's library: the machine's, else its package unpacked."""
-        for place in _PROVIDERS:
-            if Path(place).is_file():
-                return Path(place)
-        if not can_unpack(self._machine):
-            raise InstallFailed("Galera's library is not on this machine (Debian: apt install galera-4)")
-        folder = unpacked(
-            self._packages, "galera", ["galera-4"], distribution_sources(self._machine), self._machine, self._report
-        )
-        found = folder.program("usr/lib/galera/libgalera_smm.so")
-        if found is None:
-            raise InstallFailed(f"the package in {folder.root} holds no library of Galera")
-        return found
 
     def _recovered(self, node: PrivateServer) -> tuple[str, ...]:
         """Where a killed node stopped, so that it is sent only what it missed; as MariaDB's service does."""

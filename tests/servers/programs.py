@@ -1,4 +1,4 @@
-"""The browser and the Alertmanager that some tests drive: found on this machine, or fetched from its distribution.
+"""What some tests drive, a browser, Alertmanager, Galera, curl: found on this machine, or fetched from its packages.
 
 `make test` runs this module first, so that a download is seen and not taken for a test that hangs. A program that
 cannot be had skips its tests with a sentence; with CI=true it fails them, so that nothing is lost in silence.
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -20,6 +21,8 @@ from db.server.machine import Machine
 from db.server.packages import Report, can_unpack, file_lock, silent, unpacked
 from db.server.sources import distribution_sources
 from tests.servers.database import run_dir
+from tests.servers.galera import find_galera
+from tests.servers.tools import tools
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MAC_BROWSERS = (
@@ -47,6 +50,11 @@ def chromium_path() -> Path:
 def alertmanager_path() -> Path:
     """The Alertmanager for a test; skips the test when there is none, or fails it with CI=true."""
     return _for_a_test(find_alertmanager)
+
+
+def curl_path() -> Path:
+    """curl for a test; skips the test when there is none, or fails it with CI=true."""
+    return _for_a_test(find_curl)
 
 
 def find_chromium(env: Mapping[str, str], machine: Machine, report: Report = silent) -> Path:
@@ -104,6 +112,20 @@ def find_alertmanager(env: Mapping[str, str], machine: Machine, report: Report =
     return _at_home(program)
 
 
+def find_curl(env: Mapping[str, str], machine: Machine, report: Report = silent) -> Path:
+    """curl on the PATH, else its package unpacked below RUN_DIR."""
+    found = machine.program("curl")
+    if found is not None:
+        return found
+    if not can_unpack(machine):
+        raise ProgramMissing("No curl is on this machine: install it.")
+    try:
+        sources = distribution_sources(machine)
+        return tools(unpacked(run_dir(env) / "packages", "curl", ["curl"], sources, machine, report), ["curl"]) / "curl"
+    except InstallFailed as error:
+        raise ProgramMissing(f"No curl could be fetched: install it. {error}") from error
+
+
 def _at_home(program: Path) -> Path:
     """A copy of an unpacked Alertmanager that finds its templates when it is started in the folder of the package.
 
@@ -119,24 +141,33 @@ def _at_home(program: Path) -> Path:
 
 
 def main(env: Mapping[str, str]) -> int:
-    """Fetch both and tell where they are; 1 when one is missing and CI=true."""
+    """Fetch them and tell where they are; 1 when one is missing and CI=true."""
     machine, missing = Machine.from_env(env), 0
-    for find in (find_chromium, find_alertmanager):
+    for find in (find_chromium, find_alertmanager, find_curl, _galera_library):
         try:
             print(find(env, machine, lambda text: print(text, flush=True)), flush=True)
-        except ProgramMissing as error:
+        except (ProgramMissing, InstallFailed) as error:
             print(f"{error} Its tests are skipped.", file=sys.stderr, flush=True)
             missing += 1
     return 1 if missing and _is_ci(env) else 0
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test that needs something which is not here, or fail it with CI=true."""
+    if _is_ci(os.environ):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _galera_library(env: Mapping[str, str], machine: Machine, report: Report) -> Path:
+    return find_galera(env, machine, report).provider
 
 
 def _for_a_test(find: Find) -> Path:
     found = _searched_once(find)
     if isinstance(found, Path):
         return found
-    if _is_ci(os.environ):
-        pytest.fail(found)
-    pytest.skip(found)
+    missing(found)
 
 
 @cache

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-import shutil
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ import pytest
 from manifests.laptop.demo import SAMPLES, STORY, Clock, credentials, main
 from manifests.laptop.run import curl
 from manifests.laptop.settings import write_private
+from tests.servers.programs import curl_path
 
 
 class Receiver(HTTPServer):
@@ -147,10 +148,9 @@ def test_the_credentials_fit_the_way_the_webhook_checks() -> None:
 
 
 def test_the_curl_line_of_the_banner_works_in_a_shell(receiver: Receiver) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not on this machine")
+    path = os.pathsep.join((str(curl_path().parent), os.environ["PATH"]))
 
-    subprocess.run(["sh", "-c", curl(receiver.address, "token")], check=True, capture_output=True)
+    subprocess.run(["sh", "-c", curl(receiver.address, "token")], check=True, capture_output=True, env={"PATH": path})
 
     ((headers, body),) = receiver.requests
     (alert,) = json.loads(body)["alerts"]
