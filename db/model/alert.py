@@ -95,6 +95,30 @@ def origin_of(source: str, external_url: str, org: str = "") -> str:
     return f"{source}|{address}|{org}"[:255] if address else ""
 
 
+def address_of(origin: str) -> str:
+    """The address in an origin; empty when it is not known."""
+    return origin.partition("|")[2].rpartition("|")[0]
+
+
+_ASKED = "~"
+
+
+def asked_at(address: str) -> str:
+    """The address of a server that was asked for its list and whose own name for itself is not known: it may be any of
+    those that send."""
+    return _ASKED + address
+
+
+def is_named(origin: str) -> bool:
+    """Whether an origin is a server's own name, and not only where it was asked."""
+    return bool(origin) and not address_of(origin).startswith(_ASKED)
+
+
+def place_of(origin: str) -> str:
+    """The origin by its address, whether that is the server's own name or where it was asked."""
+    return origin if is_named(origin) else origin.replace(_ASKED, "", 1)
+
+
 class Unreadable(Exception):
     """The body as a whole could not be read; `path` says where, `reason` why."""
 

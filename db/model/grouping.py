@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from db.model.alert import Alert, AlertKind, AlertState, Links, Reading
+from db.model.alert import Alert, AlertKind, AlertState, Links, Reading, is_named
 from db.model.attribution import key_parts
 from db.model.blind import (
     BLIND_TITLE,
@@ -34,13 +34,13 @@ from db.model.heartbeat import SOURCE as OBSERVED
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, observer, source
 from db.model.incident import Event, EventKind, Incident, Instance, Status
 from db.model.lifecycle import released, reopened
-from db.model.meaning import Meaning, meaning_of, repeated, values_text
+from db.model.meaning import Meaning, meaning_of, name_of, repeated, values_text
 from db.model.policy import Policy
 
 _LEGACY = "grafana-legacy"
 
 InstanceName = tuple[IncidentKey, str]
-"""A key and a fingerprint."""
+"""A key and the name of an instance: a fingerprint, or `of_origin` for another server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,8 +433,12 @@ class _Draft:
 
     def add(self, keyed: Keyed) -> None:
         """Take one alert in."""
+        said = keyed
+        name = name_of(keyed.alert, self._origin, self._instance)
+        if name != keyed.alert.fingerprint:
+            keyed = replace(keyed, alert=replace(keyed.alert, fingerprint=name))
         alert = keyed.alert
-        instance = self._instance(alert.fingerprint)
+        instance = self._instance(name)
         if keyed.implied and (instance is None or instance.state is not AlertState.FIRING):
             return
         meaning = meaning_of(alert, instance, self._now, self._policy)
@@ -459,7 +463,7 @@ class _Draft:
             incident = incident.heard(self._now)
         self._put(incident)
         if not keyed.implied:
-            self.recorded.append(Recorded(keyed, incident.incident_id, self.key, meaning))
+            self.recorded.append(Recorded(said, incident.incident_id, self.key, meaning))
 
     # -- what the rule can see ---------------------------------------------------------------------------------
 
@@ -599,7 +603,7 @@ class _Draft:
                 labels=alert.labels,
                 first_values=member.first_values if member else values_text(alert),
                 last_values=values_text(alert),
-                origin=self._origin,
+                origin=instance.origin if instance and not is_named(self._origin) else self._origin,
             )
         )
         self._story(incident.incident_id).joined += 1

@@ -94,6 +94,20 @@ def incident_id(key: IncidentKey, opened_at: datetime, last_of_key: IncidentId |
     return IncidentId(f"INC-{last_second}-{key}-{int(suffix[0]) + 1 if suffix else 2}")
 
 
+def of_origin(fingerprint: str, origin: str) -> str:
+    """The name of what another server than the first calls `fingerprint`, `<fingerprint>@<12 hex digits>`; 64
+    characters at most, and the same on every replica."""
+    digest = hashlib.sha256(f"{fingerprint}\0{origin}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{fingerprint[:51]}@{digest[:12]}"
+
+
+def plain_fingerprint(name: str, origin: str) -> str:
+    """What the server `origin` itself calls an instance of this name; a fingerprint of more than 51 characters is not
+    found again, and gives the name."""
+    fingerprint = name[:-13]
+    return fingerprint if of_origin(fingerprint, origin) == name else name
+
+
 class ActorKind(StrEnum):
     """What sort of somebody did a thing."""
 

@@ -14,15 +14,21 @@ less than one apart are the same. What an alert means depends on what is known o
 
 A start that lay in the future when it arrived is compared as its arrival (`Instance.began`).
 "Firing" of a held instance is read as if it were resolved.
+
+Two servers may call different things by one fingerprint: the same rule file on two Grafanas, two clusters without a
+label that tells them apart. What the second one fires is an instance with a name of its own (`name_of`), so that the
+end that one server tells ends only what that server fired.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from db.model.alert import Alert, AlertState
+from db.model.alert import Alert, AlertState, is_named
+from db.model.identity import of_origin
 from db.model.incident import Instance
 from db.model.policy import Policy
 
@@ -39,6 +45,27 @@ class Meaning(StrEnum):
     RESOLVED = "resolved"
     HELD = "held"  # "resolved" of something whose rule cannot see
     RESOLVED_UNSEEN = "resolved_unseen"  # "resolved" of something we never heard firing
+
+
+def is_of_another(instance: Instance, origin: str) -> bool:
+    """Whether another server than this one fires the instance, as far as both are known."""
+    return instance.origin != origin and is_named(origin) and is_named(instance.origin)
+
+
+def name_of(alert: Alert, origin: str, known: Callable[[str], Instance | None]) -> str:
+    """The name of the instance that an alert of this server is about; `known` are those of the key, by name.
+
+    The first server keeps the plain fingerprint. An end of the very start that another server told, from one that never
+    told any, is of the same alert: replicas of one source whose addresses differ.
+    """
+    first = known(alert.fingerprint)
+    if first is None or not is_of_another(first, origin):
+        return alert.fingerprint
+    own = of_origin(alert.fingerprint, origin)
+    if alert.state is AlertState.RESOLVED and known(own) is None:
+        replica = alert.starts_at is not None and _is_same(alert.starts_at, first.starts_at)
+        return alert.fingerprint if replica else own
+    return own
 
 
 def values_text(alert: Alert) -> str:
@@ -80,7 +107,7 @@ def repeated(instance: Instance, alert: Alert, meaning: Meaning, origin: str, no
     if alert.state is AlertState.RESOLVED and alert.starts_at and _is_later(alert.starts_at, instance.starts_at):
         # the end of an occurrence whose beginning is still on its way, and must not fire when it comes
         after = replace(after, starts_at=alert.starts_at, ends_at=alert.ends_at or now, heard_at=now)
-    if origin and not instance.origin:  # recorded before origins were kept
+    if origin and not is_named(instance.origin) and (is_named(origin) or not instance.origin):  # now it is known
         after = replace(after, origin=origin)
     values = values_text(alert)
     older = alert.starts_at is not None and alert.starts_at < after.starts_at

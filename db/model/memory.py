@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from db.model.grouping import Known, Plan, Recorded, Sorted
-from db.model.identity import IncidentId, IncidentKey
+from db.model.identity import IncidentId, IncidentKey, of_origin
 from db.model.incident import Instance
-from db.model.meaning import Meaning, meaning_of, repeated
+from db.model.meaning import Meaning, is_of_another, meaning_of, repeated
 from db.model.policy import Policy
 
 _NO_LABELS: Mapping[str, str] = {}
@@ -68,8 +68,12 @@ def only_repeats(
     for keyed in ordered.keyed:
         alert = keyed.alert
         known = recall(keyed.key)
-        instance = known.instances.get(alert.fingerprint) if known else None
-        if known is None or instance is None:
+        if known is None:
+            return None
+        instance = known.instances.get(alert.fingerprint)
+        if origin and (instance is None or is_of_another(instance, origin)):  # only a second server has such a name
+            instance = known.instances.get(of_origin(alert.fingerprint, origin))
+        if instance is None:
             return None
         meaning = meaning_of(alert, instance, now, policy)
         if meaning not in _QUIET or repeated(instance, alert, meaning, origin, now) is not instance:

@@ -21,11 +21,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from db.model.alert import Alert, AlertKind, AlertState
+from db.model.alert import Alert, AlertKind, AlertState, place_of
 from db.model.attribution import key_parts
 from db.model.delivery import Delivery
 from db.model.finding import CONTENT_TYPE
-from db.model.identity import IncidentId, incident_key
+from db.model.identity import IncidentId, incident_key, of_origin, plain_fingerprint
 from db.model.incident import Instance
 from db.model.meaning import Meaning, meaning_of
 from db.model.policy import Policy
@@ -149,6 +149,7 @@ class Question:
     receivers: frozenset[str]  # contact points that lead to us
     urgent: frozenset[str] = frozenset()  # of these, the ones whose last webhook was cut off: no grace for them
     sole_sender: str = ""  # the origin of the only server that ever sent webhooks of this source, if there is one
+    senders: frozenset[str] = frozenset()  # the origins of all that ever did
 
 
 def compare(
@@ -162,8 +163,8 @@ def compare(
 ) -> Differences:
     """Compare a list with the record at `now`, UTC by the clock that all replicas share.
 
-    `firing` is what the record believes firing of this source; `known` what it knows of listed fingerprints, at least
-    of those that `may_be_missed` names.
+    `firing` is what the record believes firing of this source; `known` what it knows of the `names` of listed alerts,
+    at least of those that `may_be_missed` names.
     """
     live = {one.alert.fingerprint: one for one in listing.alerts}
     origins = listing.origins | memory.origins | _vouched(live, firing, asked.sole_sender)
@@ -173,10 +174,11 @@ def compare(
         if may_be_missed(one, asked, policy, now)
         and all(
             meaning_of(one.alert, instance, now, policy) is Meaning.NEW_OCCURRENCE
-            for instance in known.get(one.alert.fingerprint, ())
+            for name in names(one.alert, asked)
+            for instance in known.get(name, ())
         )
     )
-    ours = [believed for believed in firing if believed.instance.origin in origins]
+    ours = [believed for believed in firing if place_of(believed.instance.origin) in origins]
     blind = {one.alert.rule_uid for one in listing.alerts if one.alert.kind is AlertKind.BLIND}
     seen: dict[str, Seen] = {}
     missing: dict[str, datetime] = {}
@@ -184,8 +186,8 @@ def compare(
     for believed in ours:
         instance = believed.instance
         name = instance.fingerprint
-        if name in live:
-            seen[name] = Seen(now, live[name].expires)
+        if listed := live.get(_said(instance)):
+            seen[name] = Seen(now, listed.expires)
             continue
         if name in memory.seen:
             seen[name] = memory.seen[name]
@@ -197,8 +199,15 @@ def compare(
         if since < now and now >= _believable(since, seen.get(name), listing, policy.pulling.grace):
             over.append(Over(believed, max(seen[name].at if name in seen else since, instance.began)))
         missing[_occurrence(instance)] = since
-    alive = frozenset(one.instance.incident_id for one in ours if one.instance.fingerprint in live)
+    alive = frozenset(one.instance.incident_id for one in ours if _said(one.instance) in live)
     return Differences(missed, tuple(over), Memory(_bounded(missing), _bounded(seen), origins), alive)
+
+
+def names(alert: Alert, asked: Question) -> list[str]:
+    """The names under which the record may know an alert of a list: those of all servers that send, because which of
+    them a list belongs to may not be known."""
+    several = sorted(asked.senders) if len(asked.senders) > 1 else ()
+    return [alert.fingerprint, *(of_origin(alert.fingerprint, origin) for origin in several)]
 
 
 def may_be_missed(one: Live, asked: Question, policy: Policy, now: datetime) -> bool:
@@ -236,7 +245,7 @@ def end_of(over: Over, labelled: Instance, policy: Policy, source: str) -> Alert
         kind=labelled.kind,
         rule_uid=over.believed.rule_uid,
         alertname=labels.get("rulename", alertname) if blind else alertname,
-        fingerprint=labelled.fingerprint,
+        fingerprint=_said(labelled),
         labels=labels,
         annotations={},
         starts_at=labelled.starts_at,
@@ -253,6 +262,7 @@ def finding(alert: Alert, known: Sequence[Instance], body: bytes, now: datetime)
     the record knew, so that an occurrence that is missed once more later is another finding."""
     parts = [FOUND_BY, alert.source, alert.fingerprint, alert.state.value, str(_seconds(alert.starts_at))]
     parts += sorted(f"{instance.incident_id}@{_seconds(instance.heard_at)}" for instance in known)
+    parts += sorted(instance.fingerprint for instance in known if instance.fingerprint != alert.fingerprint)
     request_id = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]
     return Delivery(request_id=request_id, received_at=now, source=alert.source, content_type=CONTENT_TYPE, body=body)
 
@@ -261,12 +271,17 @@ def _vouched(live: Mapping[str, Live], firing: Sequence[Believed], sole_sender: 
     """The only sender there is, if the list has an occurrence that it has sent: then the list is its own."""
     for believed in firing:
         instance = believed.instance
-        one = live.get(instance.fingerprint)
+        one = live.get(_said(instance))
         if one is None or instance.origin != sole_sender or not sole_sender:
             continue
         if one.alert.starts_at and abs(one.alert.starts_at - instance.starts_at) < _SAME_START:
             return frozenset({sole_sender})
     return frozenset()
+
+
+def _said(instance: Instance) -> str:
+    """What its server calls an instance."""
+    return plain_fingerprint(instance.fingerprint, instance.origin)
 
 
 def _believable(since: datetime, seen: Seen | None, listing: Listing, grace: timedelta) -> datetime:

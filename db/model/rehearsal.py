@@ -11,7 +11,7 @@ from db.model import blind, grouping, stale, still_firing
 from db.model.alert import AlertKind, AlertState, Reading
 from db.model.blind import BlindRule
 from db.model.grouping import Keyed, Known, Plan
-from db.model.identity import ActorKind, IncidentId, IncidentKey
+from db.model.identity import ActorKind, IncidentId, IncidentKey, of_origin
 from db.model.incident import EventKind, Incident, Instance
 from db.model.lifecycle import Already, Changed, transition
 from db.model.past import Done
@@ -43,7 +43,7 @@ class Rehearsal:
         keys = {keyed.key for keyed in everything} | {incident.key for incident, _ in doubtful}
         keys |= {self.incidents[name].key for rule in rules for name in self._open_of_rule[rule]}
         keys |= {key for keyed in ordered.by_rule for key in self._keys_of[keyed.alert.fingerprint]}
-        known = self._known(keys, everything, rules, now)
+        known = self._known(keys, everything, rules, reading.origin, now)
         known = replace(
             known,
             doubtful={rule: tuple(pair for pair in doubtful if pair[0].parts.rule_uid == rule) for rule in rules},
@@ -126,9 +126,12 @@ class Rehearsal:
                     found.append((incident, members))
         return found
 
-    def _known(self, keys: Iterable[IncidentKey], keyed: Sequence[Keyed], sighted: set[str], now: datetime) -> Known:
+    def _known(
+        self, keys: Iterable[IncidentKey], keyed: Sequence[Keyed], sighted: set[str], origin: str, now: datetime
+    ) -> Known:
         """As the record's own reading does it: of these keys and fingerprints only."""
         wanted = {one.alert.fingerprint for one in keyed}
+        wanted |= {of_origin(fingerprint, origin) for fingerprint in wanted} if origin else set()
         keys = set(keys)
         opened = {key: self.incidents[self._open[key]] for key in keys if key in self._open}
         last = {key: self.incidents[self._last[key]] for key in keys if key in self._last}

@@ -17,8 +17,9 @@ from db.model import audit, grouping, reply
 from db.model.alert import Alert, Reading, Rejected
 from db.model.delivery import Delivery
 from db.model.grouping import InstanceName, Keyed, Known, Plan
-from db.model.identity import IncidentId, IncidentKey
+from db.model.identity import IncidentId, IncidentKey, of_origin
 from db.model.incident import EventKind, Incident, Instance
+from db.model.meaning import is_of_another
 from db.model.memory import Remembered, worth_remembering
 from db.model.message import test_key
 from db.model.outcome import outcome_of
@@ -66,7 +67,8 @@ def record_delivery(
         keys = sorted({keyed.key for keyed in everything} | set(possible))
         incidents.lock_keys(tx, keys)
         until = now - policy.blind.settle
-        found = _known(tx, keys, (*ordered.keyed, *ordered.blind), until, by_rule=ordered.by_rule)
+        said = [(keyed, reading.origin) for keyed in (*ordered.keyed, *ordered.blind)]
+        found = _known(tx, keys, said, until, by_rule=ordered.by_rule)
         known = _with_sight(tx, found, rules, frozenset(keys), since)
         targets = [(keyed, keyed.key) for keyed in ordered.keyed]
         targets += _by_rule_targets(tx, ordered.by_rule, known, frozenset(keys), policy, now)
@@ -121,8 +123,10 @@ def record_together(
     """
     ready = [arrival.ready(policy) for arrival in arrivals]
     ordered = [one.ordered for one in ready]
-    everything = [keyed for one in ordered for keyed in one.keyed]
-    keys = sorted({keyed.key for keyed in everything})
+    said = [
+        (keyed, arrival.reading.origin) for arrival, one in zip(arrivals, ordered, strict=True) for keyed in one.keyed
+    ]
+    keys = sorted({keyed.key for keyed, _ in said})
     until = max(arrival.delivery.received_at for arrival in arrivals) - policy.blind.settle
     runs = 0
     behind = False
@@ -140,7 +144,7 @@ def record_together(
         step = incidents.next_step()
         incidents.lock_keys(tx, keys, step)
         asked = incidents.ask_turns(tx, keys) if memory is not None else None
-        known = _known(tx, keys, everything, until)
+        known = _known(tx, keys, said, until)
         at_first = _incidents(known)
         plans: list[Plan] = []
         for arrival, one in zip(arrivals, ordered, strict=True):
@@ -212,22 +216,23 @@ def _fingerprints(keyed: Sequence[Keyed]) -> list[str]:
     return [entry.alert.fingerprint for entry in keyed]
 
 
-def _names(keyed: Sequence[Keyed]) -> list[InstanceName]:
-    return [(entry.key, entry.alert.fingerprint) for entry in keyed]
-
-
 def _known(
     tx: Transaction,
     keys: Sequence[IncidentKey],
-    keyed: Sequence[Keyed],
+    said: Sequence[tuple[Keyed, str]],
     until: datetime,
     by_rule: Sequence[Keyed] = (),
 ) -> Known:
-    """What the record knows, read after the keys were locked: of the instances of these alerts, of the fingerprints of
-    those that are found by their rule under any of the keys, and of what settles, its rule seeing since `until`."""
-    of_names = instances.ask_names(tx, _names(keyed))
+    """What the record knows, read after the keys were locked: of the instances of these alerts, each with the server
+    that says so, of the fingerprints of those that are found by their rule under any of the keys, and of what settles,
+    its rule seeing since `until`."""
+    names: list[tuple[InstanceName, str]] = [((one.key, one.alert.fingerprint), origin) for one, origin in said]
+    of_names = instances.ask_names(tx, [name for name, _ in names])
     opened, last = incidents.open_and_last_of_keys(tx, keys)
     members = of_names() | instances.current(tx, keys, _fingerprints(by_rule))
+    # Only beside another server's instance has one a name of its own, so a single server costs no second question.
+    other = [(n, origin) for n, origin in names if n in members and is_of_another(members[n], origin)]
+    members |= instances.ask_names(tx, [(key, of_origin(name, origin)) for (key, name), origin in other])()
     due = [one.incident_id for one in opened.values() if one.sight_at is not None and one.sight_at <= until]
     at_hand = {incident.incident_id for incident in (*opened.values(), *last.values())}
     older = {instance.incident_id for instance in members.values()} - at_hand
@@ -240,7 +245,7 @@ def _known(
         closed=incidents.by_ids(tx, older),
         members=instances.of_incidents(tx, targets.values(), elsewhere),
         # An open incident knows itself whether its rule is blind; one that may open now does not.
-        blind=blind.of_rules(tx, {one.alert.rule_uid for one in keyed if one.key not in opened}),
+        blind=blind.of_rules(tx, {one.alert.rule_uid for one, _ in said if one.key not in opened}),
         held=_by_incident(instances.held(tx, due)),
     )
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from db.arrival import Arrival
 from db.database import Database
 from db.errors import Duplicate, RecordError
-from db.model.alert import Alert, AlertKind, Reading, origin_of
+from db.model.alert import Alert, AlertKind, Reading, address_of, asked_at, origin_of, place_of
 from db.model.finding import masked_finding, write_finding
 from db.model.identity import IncidentId
 from db.model.incident import Instance
@@ -36,6 +36,7 @@ from db.model.reconcile import (
     finding,
     may_be_missed,
     merged,
+    names,
 )
 from db.model.stale import OBSERVER
 from db.transactions import ingest, reconcile, vigil
@@ -199,7 +200,10 @@ class Reconciler:
             listing = self._listing(answers, problems)
             asked = self._asked(turn, cut_off, answers)
             wanted = [
-                one.alert.fingerprint for one in listing.alerts if may_be_missed(one, asked, self._policy, turn.now)
+                name
+                for one in listing.alerts
+                if may_be_missed(one, asked, self._policy, turn.now)
+                for name in names(one.alert, asked)
             ]
             beliefs = reconcile.beliefs(self._database, self.source, wanted)
             differences = compare(listing, beliefs.firing, beliefs.known, memory, asked, self._policy, turn.now)
@@ -250,20 +254,25 @@ class Reconciler:
             receivers=pulling.receivers | {receiver for _, receiver in turn.senders},
             urgent=cut_off,
             sole_sender=sole if sole.rpartition("|")[2] in mine else "",
+            senders=frozenset(origins),
         )
 
     def _repairs(
         self, found: Differences, beliefs: Beliefs, answers: Sequence[Answer], asked: Question, turn: Turn
     ) -> list[_Repair]:
         answer = answers[0]
+        # By the name that its webhooks give the server, if that is known: they mean the same instance.
+        named = sorted(found.memory.origins & asked.senders)
         address = next(iter(sorted(answer.page.roots)), answer.address)
+        ours = origin_of(self.source, asked_at(address), answer.organisation)
+        ours = next((origin for origin in named if origin == place_of(ours)), next(iter(named), ours))
         masked_list = any(one.masked for one in answers)
         repairs = []
 
-        def add(kind: Kind, alert: Alert, receiver: str, known: Sequence[Instance]) -> None:
+        def add(kind: Kind, alert: Alert, receiver: str, known: Sequence[Instance], origin: str) -> None:
             reading = Reading(
-                source=self.source, alerts=(alert,), receiver=receiver, external_url=address,
-                org=answer.organisation, found_by=FOUND_BY,
+                source=self.source, alerts=(alert,), receiver=receiver, external_url=address_of(origin),
+                org=origin.rpartition("|")[2], found_by=FOUND_BY,
             )  # fmt: skip
             # What the record has may be older than a rule.
             reading, masked = masked_finding(reading, self._policy.masks)
@@ -272,15 +281,15 @@ class Reconciler:
             repairs.append(_Repair(kind, Arrival(delivery, reading)))
 
         for one in found.missed:
-            known = beliefs.known.get(one.alert.fingerprint, ())
-            add(Kind.MISSED_FIRING, one.alert, min(one.receivers & asked.receivers), known)
-        names = [(over.believed.instance.incident_id, over.believed.instance.fingerprint) for over in found.over]
-        whole = reconcile.labelled(self._database, names) if names else {}
-        for over, name in zip(found.over, names, strict=True):
-            instance = whole.get(name)
+            known = [known for name in names(one.alert, asked) for known in beliefs.known.get(name, ())]
+            add(Kind.MISSED_FIRING, one.alert, min(one.receivers & asked.receivers), known, ours)
+        ended = [(over.believed.instance.incident_id, over.believed.instance.fingerprint) for over in found.over]
+        whole = reconcile.labelled(self._database, ended) if ended else {}
+        for over, pair in zip(found.over, ended, strict=True):
+            instance = whole.get(pair)
             alert = end_of(over, instance, self._policy, self.source) if instance is not None else None
             if instance is not None and alert is not None:
-                add(Kind.MISSED_RESOLVE, alert, "", [instance])
+                add(Kind.MISSED_RESOLVE, alert, "", [instance], instance.origin)
         return repairs
 
     # -- recording -----------------------------------------------------------------------------------------------------

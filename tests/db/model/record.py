@@ -30,11 +30,15 @@ class MemoryRecord:
 
     def deliver(self, now: datetime, *alerts: Alert, truncated: int = 0, external_url: str = "") -> Plan:
         """One webhook."""
-        ordered = sort(replace(a_reading(*alerts), external_url=external_url), self.policy)
+        reading = replace(a_reading(*alerts), external_url=external_url)
+        ordered = sort(reading, self.policy)
         targets = [(keyed, keyed.key) for keyed in ordered.keyed]
         targets += [(keyed, self._home(keyed, now)) for keyed in ordered.by_rule]
         targets = in_order(targets, ordered.blind)
-        decided = plan(targets, self.known(now), self.policy, now, source_name="grafana", truncated=truncated)
+        decided = plan(
+            targets, self.known(now), self.policy, now,
+            source_name="grafana", truncated=truncated, origin=reading.origin,
+        )  # fmt: skip
         self._apply(decided)
         self.check()
         return decided

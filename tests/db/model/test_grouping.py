@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from db.model.alert import Alert, AlertKind, AlertState, Links
+from db.model.alert import Alert, AlertKind, AlertState, Links, asked_at
 from db.model.grouping import Plan, sort
 from db.model.identity import person, source
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action, Refused
 from db.model.meaning import Meaning
 from db.model.policy import Policy
-from tests.db.builders import a_reading, an_alert, at, key_of
+from tests.db.builders import a_reading, an_alert, at, cannot_see, key_of
 from tests.db.model.record import MemoryRecord
 
 BLIND = AlertKind.BLIND
@@ -325,6 +325,89 @@ def test_reopening_is_refused_while_another_incident_of_the_key_is_open() -> Non
 
 
 # -- tests, heartbeats (blind alerts: test_grouping_blind)
+
+
+# -- two servers that call something by the same fingerprint
+
+EU, US = "https://eu.grafana.example/", "https://us.grafana.example"
+FROM_US = an_alert(starts=-120)
+
+
+def test_the_end_that_one_server_tells_ends_only_what_that_server_fired() -> None:
+    record = MemoryRecord()
+    record.deliver(at(0), an_alert(starts=-60), external_url=EU)
+    second = record.deliver(at(10), FROM_US, external_url=US)
+    assert (meanings(second), kinds(second)) == ([Meaning.NEW_OCCURRENCE], [EventKind.JOINED])
+    one = record.deliver(at(20), an_alert(starts=-60, ends=15), external_url=EU)
+    assert (meanings(one), kinds(one)) == ([Meaning.RESOLVED], [EventKind.PARTLY_RESOLVED])
+    assert meanings(record.deliver(at(30), FROM_US, external_url=US)) == [Meaning.REPEAT]
+    other = record.deliver(at(40), an_alert(starts=-120, ends=35), external_url=US)
+    assert (meanings(other), kinds(other)) == ([Meaning.RESOLVED], [EventKind.RESOLVED])
+    assert record.open() == []
+
+
+def test_the_second_server_may_recover_first_and_fire_again() -> None:
+    record = MemoryRecord()
+    record.deliver(at(0), an_alert(starts=-60), external_url=EU)
+    record.deliver(at(10), FROM_US, external_url=US)
+    record.deliver(at(20), an_alert(starts=-120, ends=15), external_url=US)
+    assert meanings(record.deliver(at(30), an_alert(starts=-60), external_url=EU)) == [Meaning.REPEAT]
+    again = record.deliver(at(50), an_alert(starts=45), external_url=US)
+    assert (meanings(again), record.open()[0].instances_total) == ([Meaning.NEW_OCCURRENCE], 2)
+
+
+def test_one_start_on_two_servers_is_two_instances() -> None:
+    """Rules are evaluated at round times, so what both see begins at the same moment."""
+    record = MemoryRecord()
+    for number, url in enumerate((EU, US)):
+        record.deliver(at(number), an_alert(), external_url=url)
+    record.deliver(at(20), an_alert(ends=15), external_url=EU)
+    (incident,) = record.open()
+    assert (incident.instances_total, incident.instances_firing) == (2, 1)
+
+
+def test_an_end_from_a_server_that_fired_nothing_ends_nothing() -> None:
+    record = MemoryRecord()
+    record.deliver(at(0), an_alert(starts=-60), external_url=EU)
+    decided = record.deliver(at(20), an_alert(starts=-120, ends=15), external_url=US)
+    assert meanings(decided) == [Meaning.RESOLVED_UNSEEN]
+    assert record.open()[0].instances_firing == 1
+
+
+def test_replicas_are_one_server() -> None:
+    """By their common address; where they have two, the end that the other one tells has the very same start."""
+    for first, second in (("http://am:9093/", "HTTP://am:9093"), ("http://am-1:9093", "http://am-2:9093")):
+        record = MemoryRecord()
+        record.deliver(at(0), an_alert(), external_url=first)
+        decided = record.deliver(at(20), an_alert(starts=0.0004, ends=15), external_url=second)
+        assert (meanings(decided), record.open()) == ([Meaning.RESOLVED], [])
+    record = MemoryRecord()
+    for number, address in enumerate(("http://am:9093/", "HTTP://am:9093", "")):  # some bodies do not say
+        record.deliver(at(number), an_alert(), external_url=address)
+    assert [incident.instances_total for incident in record.open()] == [1]
+
+
+def test_a_server_that_was_asked_is_named_by_its_first_webhook() -> None:
+    record = MemoryRecord()
+    record.deliver(at(0), an_alert(), external_url=asked_at("http://10.0.0.7:9093"))
+    decided = record.deliver(at(20), an_alert(), external_url="http://am.example:9093")
+    assert meanings(decided) == [Meaning.REPEAT]
+    assert [one.origin for one in record.instances.values()] == ["grafana|http://am.example:9093|"]
+    record.deliver(at(30), an_alert(ends=25), external_url=asked_at("http://10.0.0.7:9093"))
+    assert record.open() == []
+    record.deliver(at(2000), an_alert(starts=1000), external_url=asked_at("http://10.0.0.7:9093"))
+    assert [one.origin for one in record.instances.values()][-1] == "grafana|http://am.example:9093|"
+
+
+def test_two_servers_that_cannot_see_are_blind_until_both_see_again() -> None:
+    record = MemoryRecord()
+    for number, url in enumerate((EU, US)):
+        record.deliver(at(number), cannot_see(), external_url=url)
+    record.deliver(at(30), cannot_see(ends=25), external_url=EU)
+    assert [incident.blind_firing for incident in record.open()] == [1]
+    assert record.known(at(30)).blind
+    record.deliver(at(40), cannot_see(ends=35), external_url=US)
+    assert not record.known(at(40)).blind
 
 
 def test_tests_and_heartbeats_are_set_aside() -> None:

@@ -17,7 +17,9 @@ from db.model.identity import (
     KeyParts,
     incident_id,
     incident_key,
+    of_origin,
     person,
+    plain_fingerprint,
     source,
 )
 from tests.strategies import nasty_texts, unhurried
@@ -121,3 +123,23 @@ def test_a_replica_whose_clock_is_behind_never_makes_an_id_that_was_there_before
     behind = incident_id(key, now - timedelta(seconds=60), last)
     assert behind == f"{last}-2"
     assert incident_id(key, now - timedelta(seconds=60), behind) == f"{last}-3"
+
+
+@unhurried
+@given(texts, texts, texts)
+def test_the_name_of_another_servers_instance_fits_its_column_and_is_read_back(
+    fingerprint: str, origin: str, other: str
+) -> None:
+    name = of_origin(fingerprint, origin)
+    assert len(name) <= 64
+    assert name != fingerprint
+    if len(fingerprint) <= 51:
+        assert plain_fingerprint(name, origin) == fingerprint
+    if other != origin:
+        assert of_origin(fingerprint, other) != name
+        assert plain_fingerprint(name, other) == name, "it is no name that this server has"
+
+
+def test_long_fingerprints_of_two_servers_stay_apart() -> None:
+    one, other = (of_origin("f" * 60 + end, "grafana|https://grafana.example|1") for end in "ab")
+    assert one != other

@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.model.alert import Alert
+from db.model.alert import Alert, address_of
 from db.model.grouping import carry_out, plan, sort
 from db.model.identity import IncidentKey
 from db.model.lifecycle import Action
@@ -19,7 +19,8 @@ from tests.db.model.record import MemoryRecord
 from tests.strategies import unhurried
 
 KEY = key_of()
-ORIGIN = "grafana|https://grafana.example|1"
+ORIGIN = "grafana|https://grafana.example|"
+OTHER = "grafana|https://other.grafana.example|"
 
 
 def remembered(record: MemoryRecord, turn: int = 7) -> dict[IncidentKey, Remembered]:
@@ -55,6 +56,15 @@ def test_what_says_anything_new_is_left_to_be_decided() -> None:
         assert rows_of(record, 60, an_alert("b"), new) is None, new
     assert rows_of(record, 60, an_alert("b"), origin=ORIGIN) is None, "which server says so was not known yet"
     assert rows_of(record, 60, an_alert("a", values={"A": 1.0})) == [Meaning.REPEAT]
+
+
+def test_repeats_of_two_servers_are_known_as_such() -> None:
+    record = MemoryRecord(POLICY)
+    for number, origin in enumerate((ORIGIN, OTHER)):
+        record.deliver(at(number), an_alert("a", starts=-10 * number), external_url=address_of(origin))
+    assert rows_of(record, 60, an_alert("a"), origin=ORIGIN) == [Meaning.REPEAT]
+    assert rows_of(record, 60, an_alert("a", starts=-10), origin=OTHER) == [Meaning.REPEAT]
+    assert rows_of(record, 60, an_alert("a"), origin="grafana|https://third.example|") is None
 
 
 def test_an_incident_that_is_over_or_waits_for_something_is_not_remembered() -> None:
@@ -144,19 +154,20 @@ alerts = st.builds(
     service=st.sampled_from(["checkout-api", "search"]),
 )
 bodies = st.lists(alerts, min_size=1, max_size=4)
-steps = st.lists(bodies | st.sampled_from(list(Action)), max_size=8)
+origins = st.sampled_from(["", ORIGIN, OTHER, "grafana|~http://10.0.0.7:3000|"])
+steps = st.lists(st.tuples(bodies, origins) | st.sampled_from(list(Action)), max_size=8)
 
 
 @unhurried
-@given(steps, bodies, st.sampled_from(["", ORIGIN]), st.floats(0, 4000))
+@given(steps, bodies, origins, st.floats(0, 4000))
 def test_whatever_is_decided_from_memory_is_what_the_record_decides(
-    story: list[list[Alert] | Action], body: list[Alert], origin: str, later: float
+    story: list[tuple[list[Alert], str] | Action], body: list[Alert], origin: str, later: float
 ) -> None:
     record = MemoryRecord(POLICY)
     for number, step in enumerate(story):
         now = at(80 + 10 * number)
-        if isinstance(step, list):
-            record.deliver(now, *step)
+        if isinstance(step, tuple):
+            record.deliver(now, *step[0], external_url=address_of(step[1]))
         elif record.incidents:
             record.act(now, list(record.incidents)[-1], step)
     now = at(200 + later)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from db.model.alert import Alert, AlertKind, AlertState, origin_of
 from db.model.finding import CONTENT_TYPE
-from db.model.identity import IncidentId
+from db.model.identity import IncidentId, of_origin
 from db.model.incident import Instance
 from db.model.policy import Policy
 from db.model.pulling import Pulling
@@ -326,3 +326,28 @@ def test_replicas_that_find_the_same_make_the_same_delivery_and_later_findings_d
     assert all(len(one) == 16 for one in names)
     assert name(alert) == finding(alert, (), b"other", at(99)).request_id
     assert finding(alert, (), b"{}", at(5)).content_type == CONTENT_TYPE
+
+
+# -- two servers that call something by the same fingerprint
+
+SECOND = of_origin("f1", OURS)
+BOTH = replace(ASKED, senders=frozenset({OURS, OTHER}))
+
+
+def test_what_a_second_server_fires_is_found_in_its_list_and_ends_by_it() -> None:
+    labels = dict(an_alert().labels)
+    first, second = instance(origin=OTHER), instance(SECOND, labels=labels)
+    seen = look(live(), now=600, firing=[first, second], known=[first, second], asked=BOTH)
+    assert (seen.missed, seen.over, seen.alive) == ((), (), frozenset({second.incident_id}))
+    memory = look(now=660, firing=[first, second], memory=seen.memory, asked=BOTH).memory
+    (over,) = look(now=1000, firing=[first, second], memory=memory, asked=BOTH).over
+    assert over.believed.instance is second, "the other server was not asked"
+    alert = end_of(over, second, POLICY, "alertmanager")
+    assert alert is not None
+    assert alert.fingerprint == "f1", "as its server calls it"
+
+
+def test_what_fires_by_the_name_of_a_second_server_is_not_missed() -> None:
+    over = instance(origin=OTHER, state=AlertState.RESOLVED, ends_at=at(-50), starts=-100)
+    assert fingerprints(look(live(), now=600, known=[over], asked=BOTH)) == (["f1"], [])
+    assert fingerprints(look(live(), now=600, known=[over, instance(SECOND)], asked=BOTH)) == ([], [])

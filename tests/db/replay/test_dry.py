@@ -19,7 +19,7 @@ from receiver.sources.stored import read_stored
 from tests import bodies
 from tests.db.builders import ask, at, count, sql
 from tests.db.history import Live, past
-from tests.db.replay.test_into import POLICY, webhook
+from tests.db.replay.test_into import POLICY, two_servers, webhook
 from tests.servers.database import DbUrl
 
 
@@ -40,6 +40,13 @@ def test_the_same_rules_change_nothing(database: Database, seed: int) -> None:
     assert trial.regrouping.is_same, trial.as_json(5)
     assert trial.regrouping.same == count(database, "incidents")
     assert (trial.deliveries, trial.actions, trial.idle_actions) == (400, clicks, 0)
+
+
+def test_a_dry_run_tells_servers_apart(database: Database) -> None:
+    two_servers(database)
+    trial = dry(database)
+    assert trial.regrouping.is_same, trial.as_json(5)
+    assert (trial.regrouping.same, trial.alerts) == (1, 6)
 
 
 def test_a_key_without_phase_merges_and_says_so(database: Database) -> None:

@@ -68,11 +68,36 @@ def same(old: Database, new: Database) -> int:
     return compared.same
 
 
-def webhook(database: Database, now: float, *alerts: dict[str, object], request: bytes | None = None) -> None:
+def webhook(
+    database: Database,
+    now: float,
+    *alerts: dict[str, object],
+    request: bytes | None = None,
+    url: str = "https://grafana.example.internal/",
+) -> None:
     """A request of Grafana, as it is kept."""
-    delivery = a_delivery(bodies.grafana(*alerts), request, now)
+    delivery = a_delivery(bodies.grafana(*alerts, externalURL=url), request, now)
     reading = read_stored("grafana", "application/json", delivery.body)
     ingest.record_delivery(database, delivery, reading, POLICY, at(now))
+
+
+def two_servers(database: Database) -> None:
+    """Two Grafanas with the same rule; the second one recovers before the first, and fires again."""
+    eu, us = (f"https://{place}.grafana.example/" for place in ("eu", "us"))
+    webhook(database, 0, bodies.alert(starts=-60), url=eu)
+    webhook(database, 10, bodies.alert(starts=-30), url=us)
+    webhook(database, 20, bodies.alert(starts=-30, ends=15), url=us)
+    webhook(database, 30, bodies.alert(starts=-60), url=eu)
+    webhook(database, 40, bodies.alert(starts=35), url=us)
+    webhook(database, 50, bodies.alert(starts=-60, ends=45), url=eu)
+
+
+def test_a_replay_tells_servers_apart(database: Database, new: Database) -> None:
+    two_servers(database)
+    replay(database, new)
+    assert same(database, new) == 1
+    names = "SELECT fingerprint, state, origin FROM incident_instances ORDER BY origin"
+    assert ask(new, names) == ask(database, names)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -10,7 +10,7 @@ import pytest
 
 from db.arrival import Arrival
 from db.database import Database
-from db.model.alert import AlertKind, Links, Rejected
+from db.model.alert import Alert, AlertKind, Links, Rejected
 from db.model.delivery import Packed, unpack
 from db.model.identity import IncidentId, KeyParts, incident_key, person
 from db.model.incident import Severity, Status
@@ -181,6 +181,47 @@ def test_repeats_after_a_persons_resolve_are_recorded_with_that_incident(databas
     (row,) = ask(database, "SELECT alert_count, status, version, last_seen_at FROM incidents")
     assert row == {"alert_count": 2, "status": "resolved", "version": 2, "last_seen_at": at(3600)}
     assert len(ask(database, "SELECT 1 FROM incidents")) == 1
+    check_record(database)
+
+
+def hear(database: Database, url: str, now: float, alert: Alert, *, alone: bool = True) -> dict[str, object]:
+    """One webhook of the server with this address."""
+    reading, delivery = replace(a_reading(alert), external_url=url), a_delivery(now=now)
+    if alone:
+        return ingest.record_delivery(database, delivery, reading, POLICY, at(now))
+    return ingest.record_together(database, [Arrival(delivery, reading)], POLICY)[0]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_one_server_says_ends_nothing_of_another(database: Database, alone: bool) -> None:
+    eu, us = "https://eu.grafana.example/", "https://us.grafana.example/"
+    hear(database, eu, 0, an_alert(starts=-60), alone=alone)
+    hear(database, us, 10, an_alert(starts=-30), alone=alone)
+    answer = hear(database, eu, 20, an_alert(starts=-60, ends=15), alone=alone)
+    assert answer["meanings"] == {"resolved": 1}
+    incident = lookup.read_incident(database, IncidentId(BASE))
+    assert incident is not None
+    assert (incident.status, incident.instances_total, incident.instances_firing) == (Status.ACTIVE, 2, 1)
+    assert hear(database, us, 30, an_alert(starts=-30), alone=alone)["meanings"] == {"repeat": 1}
+    assert hear(database, us, 40, an_alert(starts=-30, ends=35), alone=alone)["incidents"]["resolved"] == [BASE]  # type: ignore[index]
+    rows = ask(database, "SELECT fingerprint, origin FROM incident_instances ORDER BY fingerprint")
+    assert [row["origin"] for row in rows] == [f"grafana|{url.rstrip('/')}|" for url in (eu, us)]
+    assert rows[0]["fingerprint"] == "f1", "what the first one says keeps its name"
+    assert {row["fingerprint"] for row in ask(database, "SELECT fingerprint FROM grafana_alerts")} == {"f1"}
+    check_record(database)
+
+
+def test_two_servers_in_one_transaction_are_two(database: Database) -> None:
+    arrivals = [
+        Arrival(a_delivery(now=number), replace(a_reading(alert), external_url=f"http://am-{place}:9093"))
+        for number, (place, alert) in enumerate(
+            [("eu", an_alert()), ("us", an_alert()), ("eu", an_alert(ends=1)), ("us", an_alert())]
+        )
+    ]
+    answers = ingest.record_together(database, arrivals, POLICY)
+    assert [answer["meanings"] for answer in answers] == [
+        {"new_occurrence": 1}, {"new_occurrence": 1}, {"resolved": 1}, {"repeat": 1}
+    ]  # fmt: skip
     check_record(database)
 
 
