@@ -13,22 +13,28 @@ REPLICAS ?= 4
 SECONDS ?= 180
 CLUSTER ?= none
 FAULTS_ARGS ?=
+LOCKED ?= yes
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# for every platform and each Python from 3.11 on, whatever this machine has
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+    --generate-hashes --no-annotate --no-emit-index-url
 
 export RUN_DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm faults fuzz replicas wheel
-.PHONY: clean
+.PHONY: lock clean
 
 help: ## Show this list
 	@echo "Observer: alerts become incidents that people handle in Slack."
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Settings: PORT, SANDBOX_PORT, RUN_DIR, VENV, PYTHON, TEST_DB_URL, PYTEST_ARGS, for example"
+	@echo "Settings: PORT, SANDBOX_PORT, RUN_DIR, VENV, PYTHON, LOCKED, TEST_DB_URL, PYTEST_ARGS, for example"
 	@echo "  make run PORT=8001 SANDBOX_PORT=8011    make test PYTEST_ARGS='-k acknowledge'"
 
 run: $(STAMP) ## Run everything on this machine: database, sandbox Slack, Observer (Ctrl-C stops all)
@@ -63,7 +69,7 @@ bench: $(STAMP) ## Measure this machine against every goal, and where the time g
 	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 fuzz: $(STAMP) ## Fuzz parsers and HTTP surface, by strategies and by coverage, FUZZ_SECONDS (600) each
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	@$(PIP) install --quiet 'atheris>=2.3'
 	@for engine in hypothesis atheris; do for target in parsers surface; do \
 	    $(BIN)/python -m tests.fuzz $$target --engine $$engine --seconds $(FUZZ_SECONDS) || exit 1; \
 	done; done
@@ -79,7 +85,13 @@ faults: $(STAMP) ## Play the whole fault matrix on both database servers, and wr
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist
-	@$(BIN)/python -m build --wheel --outdir dist .
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+lock: $(STAMP) ## Renew requirements/: the newest releases that pyproject.toml allows, with the hashes of their files
+	@$(PIP) install --quiet 'uv>=0.8,<1'
+	@$(LOCK) pyproject.toml --output-file requirements/run.txt
+	@$(LOCK) pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	@$(LOCK) --group pyproject.toml:wheel --constraint requirements/dev.txt --output-file requirements/wheel.txt
 
 venv: $(STAMP) ## Make or refresh the virtual environment
 
@@ -88,8 +100,9 @@ clean: ## Remove what was built and cached; the database in RUN_DIR stays
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -d "$(RUN_DIR)" ]; then echo "$(RUN_DIR) holds the database and stays; rm -r $(RUN_DIR) removes it."; fi
 
-# Done again when pyproject.toml changes. The stamp is written last, so a broken attempt is repeated.
-$(STAMP): pyproject.toml
+# Done again when what it is made from changes. The stamp is written last, so a broken attempt is repeated. Everybody has
+# the same files, known by their hashes; LOCKED=no takes the newest releases that pyproject.toml allows.
+$(STAMP): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	    echo "Observer needs Python 3.11 or later, and '$(PYTHON)' is `$(PYTHON) --version 2>&1 || echo missing`." >&2; \
 	    echo "Install one and name it: make PYTHON=python3.12 ... (Debian: apt install python3; macOS: brew install python)." >&2; \
@@ -99,5 +112,11 @@ $(STAMP): pyproject.toml
 	    exit 1; }
 	@echo "Preparing the virtual environment $(VENV) ..."
 	@test -x $(BIN)/python || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+ifeq ($(LOCKED),yes)
+	@$(PIP) install --quiet --require-hashes --no-deps --requirement requirements/dev.txt || { \
+	    echo "For a Python or a machine that the locked releases are not made for: make venv LOCKED=no" >&2; exit 1; }
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+else
+	@$(PIP) install --quiet --editable '.[dev]'
+endif
 	@touch $@

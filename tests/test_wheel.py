@@ -41,7 +41,7 @@ def test_the_code_comes_from_the_wheel_and_holds_its_data(installed: Path) -> No
     done = run(
         installed, "-c",
         "import db, bot, receiver; from db.migrate import migrations; from db.queries import query;"
-        "import bot.sandbox.page; print(db.__file__); print(len(migrations()));"
+        "print(db.__file__); print(len(migrations()));"
         "print(query('incidents', 'lock_keys').about)",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -49,14 +49,27 @@ def test_the_code_comes_from_the_wheel_and_holds_its_data(installed: Path) -> No
     assert Path(where).is_relative_to(installed)
     assert int(count) >= 1
     assert about
-    assert (installed / "bot" / "sandbox" / "static" / "page.html").exists()
-    assert not (installed / "tests").exists()
+    for absent in ("tests", "manifests", "bot/sandbox", "db/server"):
+        assert not (installed / absent).exists(), "what only laptops and tests run is no part of the product"
 
 
 def test_its_commands_work_on_a_database(installed: Path, empty_url: DbUrl) -> None:
     done = run(installed, "-m", "db", "migrate", env=empty_url.env())
     assert done.returncode == 0, done.stdout + done.stderr
     assert run(installed, "-m", "db", "status", env=empty_url.env()).returncode == 0
+
+
+def test_every_module_of_it_can_be_imported(installed: Path) -> None:
+    """Nothing that it holds rests on what was left out."""
+    done = run(
+        installed, "-c",
+        "import pkgutil, importlib, bot, db, receiver\n"
+        "for part in (bot, db, receiver):\n"
+        "    for found in pkgutil.walk_packages(part.__path__, part.__name__ + '.'):\n"
+        "        if not found.name.endswith('__main__') and found.name != 'receiver.asgi':\n"
+        "            importlib.import_module(found.name)",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_start_without_settings_names_all_that_is_missing(installed: Path) -> None:

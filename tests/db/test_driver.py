@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import pymysql
+from pymysql._auth import caching_sha2_password_auth
 from pymysql.connections import MySQLResult
 
 
@@ -15,8 +16,11 @@ def test_the_private_parts_of_the_driver_are_there() -> None:
     for name in ("connect", "close", "escape", "_execute_command", "_read_packet"):
         assert callable(getattr(connection, name, None)), name
     used = {
-        connection.__init__: "host port _read_timeout _result server_public_key",
-        connection.connect: "_sock _rfile",
+        connection.__init__: "host port user db _read_timeout _result server_public_key ssl ctx client_flag",
+        connection.connect: "_sock _rfile makefile",
+        connection._get_server_information: "server_capabilities",
+        connection._request_authentication: "ssl ctx server_capabilities",
+        caching_sha2_password_auth: "server_public_key",
         connection._read_bytes: "_rfile read",
         connection._read_packet: "_read_timeout _sock settimeout _read_bytes",
         connection._execute_command: "_result",

@@ -57,7 +57,7 @@ def test_compose_waits_for_the_database_and_listens_on_loopback_only() -> None:
 
     assert services["observer"]["depends_on"]["mysql"]["condition"] == "service_healthy"
     assert services["mysql"]["healthcheck"]["test"]
-    assert services["mysql"]["image"] == "mysql:8.4"
+    assert services["mysql"]["image"].startswith("mysql:8.4.")
     assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", []))
 
 
@@ -76,4 +76,4 @@ def test_the_image_is_built_from_what_the_ignore_file_lets_through() -> None:
     }
     copied = re.findall(r"^COPY (?!--)(.+) \S+$", (CHECKOUT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
 
-    assert {Path(name).name for line in copied for name in line.split()} == let_through
+    assert {Path(name).parts[0] for line in copied for name in line.split()} == let_through

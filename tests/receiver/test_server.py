@@ -373,7 +373,8 @@ def test_the_private_parts_that_the_guards_rest_on_are_there() -> None:
         HttpToolsProtocol.on_body: "cycle response_complete body",
         HttpToolsProtocol.on_message_complete: "cycle more_body message_event",
         HttpToolsProtocol.data_received: "parser feed_data HttpParserError HttpParserUpgrade",
-        HttpToolsProtocol.__init__: "loop server_state parser HttpRequestParser set_dangerous_leniencies",
+        HttpToolsProtocol.__init__: "loop server_state parser HttpRequestParser set_dangerous_leniencies "
+        "timeout_keep_alive pipeline transport cycle",
         RequestResponseCycle.__init__: "response_complete on_response",
         RequestResponseCycle.send: "on_response transport write close",
     }
