@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--token", default=defaults.DEFAULT_TOKEN, help="the only token that works (%(default)s)")
     parser.add_argument("--channel", action="append", default=[], help="one more channel; may be given often")
+    parser.add_argument("--locale", default="en-US", help="what the people speak, such as ko-KR (%(default)s)")
     parser.add_argument("--command", action="append", default=[], help="one more slash command; may be given often")
     parser.add_argument(
         "--pace", action=argparse.BooleanOptionalAction, default=True, help="refuse calls that come too fast (yes)"
@@ -38,16 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--allow-remote", action="store_true", help="serve other machines too: closed networks only")
     given = parser.parse_args(arguments)
     try:
-        settings = SandboxSettings(
-            app_url=given.app_url,
-            signing_secret=os.environ.get(SIGNING_SECRET) or defaults.DEFAULT_SIGNING_SECRET,
-            token=given.token,
-            host=given.host,
-            port=given.port,
-            allow_remote=given.allow_remote,
-            commands=tuple(dict.fromkeys((*defaults.DEFAULT_COMMANDS, *given.command))),
-            pace=given.pace,
-        ).with_channels(tuple(given.channel))
+        settings = (
+            SandboxSettings(
+                app_url=given.app_url,
+                signing_secret=os.environ.get(SIGNING_SECRET) or defaults.DEFAULT_SIGNING_SECRET,
+                token=given.token,
+                host=given.host,
+                port=given.port,
+                allow_remote=given.allow_remote,
+                commands=tuple(dict.fromkeys((*defaults.DEFAULT_COMMANDS, *given.command))),
+                pace=given.pace,
+            )
+            .with_channels(tuple(given.channel))
+            .with_locale(given.locale)
+        )
     except WrongSettings as problem:
         print(f"sandbox: {problem}", file=sys.stderr)
         return 2

@@ -101,12 +101,27 @@ class Acting:
             self._failed(person, channel, name, outcome.trouble)
         return outcome.shown()
 
-    def say(self, person: Person, channel: Channel, text: str, metadata: Json | None = None) -> Message:
-        """Post an ordinary message; with `metadata`, as another app does for a person."""
+    def say(
+        self,
+        person: Person,
+        channel: Channel,
+        text: str,
+        metadata: Json | None = None,
+        *,
+        thread: str | None = None,
+        broadcast: bool = False,
+    ) -> Message:
+        """Post an ordinary message or a reply; with `metadata`, as another app does for a person."""
         if channel.is_archived:
             raise ControlError(f"#{channel.name} is archived")
         shown = payloads.escaped(self._workspace, text)
-        return self._workspace.add_message(channel, person.id, shown, [], metadata=metadata)
+        try:
+            root = chat.thread_of(channel, thread)
+        except SlackError:
+            raise ControlError(f"there is no message {thread} in #{channel.name}", 404) from None
+        return self._workspace.add_message(
+            channel, person.id, shown, [], metadata=metadata, thread_ts=root, broadcast=broadcast
+        )
 
     def _answer(self, person: Person, channel: Channel, name: str, outcome: Outcome) -> None:
         """What came back with the acknowledgement of a command."""

@@ -18,7 +18,8 @@ from bot.sandbox.errors import ControlError, SlackError
 from bot.sandbox.faults import Faults
 from bot.sandbox.inputs import Values
 from bot.sandbox.limits import Pace
-from bot.sandbox.settings import Person, WrongSettings, check_app_url
+from bot.sandbox.settings import COMMAND_FORMS, Person, WrongSettings, check_app_url
+from bot.sandbox.unread import unread
 from bot.sandbox.webapi import METHODS
 from bot.sandbox.workspace import (
     APP_ID,
@@ -69,6 +70,7 @@ class Control:
             "click_view": self._click_view,
             "command": self._command,
             "message": self._say,
+            "read": self._read,
             "submit": self._submit,
             "close": self._close,
             "event": self._event,
@@ -91,22 +93,31 @@ class Control:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def _state(self, request: Request) -> Json:
+        """With `user` each channel says what this person has not read in it."""
+        reader = self._workspace.person(request.query_params.get("user", ""))
         return {
             "team": {"id": TEAM_ID, "name": TEAM_NAME, "domain": TEAM_DOMAIN},
             "app": {"id": APP_ID, "name": self._workspace.settings.app_name, "user_id": BOT_USER_ID},
-            "commands": list(self._workspace.settings.commands),
+            "commands": {name: list(COMMAND_FORMS.get(name, ())) for name in self._workspace.settings.commands},
             "answer_within": self._workspace.settings.answer_within,
             "options": self._shown_options(),
             "changes": self._workspace.changes.number,
             "users": [_person(person) for person in self._workspace.people.values()],
-            "channels": [_channel(channel) for channel in self._workspace.channels.values()],
+            "channels": [
+                _channel(channel) | self._unread(channel, reader) for channel in self._workspace.channels.values()
+            ],
             "usergroups": [{"id": name} | group for name, group in self._workspace.usergroups.items()],
         }
 
     def _messages(self, request: Request) -> Json:
-        """All of a channel, or with `last` only the newest so many; `history=0` leaves the earlier versions out."""
+        """All of a channel, or only the newest `last`, or only a `thread`; `history=0` leaves earlier versions out."""
         channel = self._channel(request.query_params.get("channel"))
-        messages = [_message(message) for message in channel.messages.values()]
+        thread = request.query_params.get("thread")
+        messages = [
+            _message(message)
+            for message in channel.messages.values()
+            if thread in (None, message.ts, message.thread_ts)
+        ]
         if (last := request.query_params.get("last", "")).isdecimal():
             messages = messages[-int(last) :] if int(last) else []
         if request.query_params.get("history") == "0":
@@ -208,8 +219,16 @@ class Control:
             self._channel(body.text("channel")),
             body.needed("text"),
             body.values.get("metadata"),
+            thread=body.text("thread_ts"),
+            broadcast=body.values.get("reply_broadcast") is True,
         )
         return {"ts": message.ts}
+
+    async def _read(self, body: Body) -> Json:
+        person, channel = self._person(body.text("user")), self._channel(body.text("channel"))
+        self._workspace.last_read[person.id, channel.id] = body.needed("ts")
+        self._workspace.changes.bump()
+        return {}
 
     async def _submit(self, body: Body) -> Json:
         view = self._view(body.needed("view_id"))
@@ -332,6 +351,13 @@ class Control:
 
     # -- finding -------------------------------------------------------------------------------------------------------
 
+    def _unread(self, channel: Channel, reader: Person | None) -> Json:
+        if reader is None:
+            return {}
+        last_read = self._workspace.last_read.get((reader.id, channel.id), "")
+        new, mentions = unread(channel, reader.id, last_read)
+        return {"unread": new, "mentions": mentions}
+
     def _channel(self, name: str | None) -> Channel:
         if name is None:
             raise ControlError("channel is missing: an id or a name")
@@ -414,6 +440,7 @@ def _channel(channel: Channel) -> Json:
         "is_member": channel.is_member,
         "is_im": channel.im_user is not None,
         "im_user": channel.im_user,
+        "is_empty": all(message.deleted for message in channel.messages.values()),
     }
 
 
@@ -427,6 +454,7 @@ def _message(message: Message) -> Json:
         "metadata": message.metadata,
         "thread_ts": message.thread_ts,
         "broadcast": message.broadcast,
+        "mentions": message.mentions,
         "client_msg_id": message.client_msg_id,
         "edited": message.edited_ts is not None,
         "edits": message.edits,

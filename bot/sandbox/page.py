@@ -1,4 +1,4 @@
-"""The page: HTML, a style sheet and two scripts, read from beside this module; nothing comes from elsewhere."""
+"""The page: HTML, a style sheet and scripts, read from beside this module; nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+_SCRIPTS = ("client", "composer", "focus", "messages", "page", "render", "using", "views", "words")
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/static/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/static/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/static/render.js": ("render.js", "text/javascript; charset=utf-8"),
+    **{f"/static/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in _SCRIPTS},
     "/favicon.ico": ("icon.svg", "image/svg+xml"),
 }
 _HEADERS = {

@@ -14,6 +14,11 @@ DEFAULT_SIGNING_SECRET = "sandbox-signing-secret"  # noqa: S105
 DEFAULT_APP_URL = "http://127.0.0.1:8000/slack/events"
 DEFAULT_CHANNELS = ("incidents", "random")
 DEFAULT_COMMANDS = ("/incident",)
+COMMAND_FORMS = {
+    "/incident": ("list", "NUMBER", "ack NUMBER", "resolve NUMBER", "help"),
+}
+"""What can follow a command, as `usage_hint` in the app's manifest says; words in capitals stand for something."""
+
 DEFAULT_SCOPES = (
     "chat:write",
     "commands",
@@ -43,8 +48,8 @@ class Person:
 
 
 DEFAULT_PEOPLE = (
-    Person("U001", "oncall", "On-call engineer", "ko-KR", "Asia/Seoul"),
-    Person("U002", "backup", "Backup engineer", "ko-KR", "Asia/Seoul"),
+    Person("U001", "oncall", "On-call engineer", "en-US", "Asia/Seoul"),
+    Person("U002", "backup", "Backup engineer", "en-US", "Asia/Seoul"),
     Person("U003", "lead", "Team lead", "en-US", "America/New_York"),
 )
 
@@ -88,6 +93,10 @@ class SandboxSettings:
         check_app_url(self.app_url)
         if not self.signing_secret or not self.token:
             raise WrongSettings("the signing secret and the token must not be empty")
+
+    def with_locale(self, locale: str) -> SandboxSettings:
+        """The same, with everybody speaking this."""
+        return replace(self, people=tuple(replace(person, locale=locale) for person in self.people))
 
     def with_channels(self, names: tuple[str, ...]) -> SandboxSettings:
         """The same, with these channels too."""

@@ -15,6 +15,7 @@ import anyio
 from bot.sandbox.blocks import elements_of
 from bot.sandbox.errors import SlackError
 from bot.sandbox.settings import Person, SandboxSettings
+from bot.sandbox.unread import mentioned
 
 Json = dict[str, Any]
 
@@ -68,6 +69,8 @@ class Message:
     deleted: bool = False
     edits: int = 0
     edited_ts: str | None = None
+    mentions: list[str] = field(default_factory=list)
+    """Whom it called when it was posted: what an edit adds calls nobody."""
     history: list[Json] = field(default_factory=list)
     at: float = 0.0
     changed_at: float = 0.0
@@ -248,6 +251,7 @@ class Workspace:
         self.ephemerals: deque[Ephemeral] = deque(maxlen=EPHEMERALS_KEPT)
         self.views: dict[str, list[OpenView]] = {}
         self.homes: dict[str, OpenView] = {}
+        self.last_read: dict[tuple[str, str], str] = {}  # (user, channel) -> ts
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.calls: deque[Call] = deque(maxlen=CALLS_KEPT)
@@ -324,6 +328,7 @@ class Workspace:
             text,
             with_block_ids(blocks),
             attachments,
+            mentions=mentioned([text, blocks, attachments], self.people, self.usergroups),
             at=self.now(),
             changed_at=self.now(),
             **rest,

@@ -147,6 +147,7 @@ class Run:
         self._migrate(env)
         if laptop.own_slack:
             options = ["--port", str(laptop.sandbox_port), "--app-url", f"{laptop.address}/slack/events"]
+            options += ["--locale", "ko-KR" if env["LANGUAGE"] == "ko" else "en-US"]
             secret = {"SANDBOX_SIGNING_SECRET": kept["signing_secret"]}  # arguments are everybody's to read
             self._start("sandbox", [*self._commands.sandbox, *options], {**laptop.env, **secret})
             self._wait_for(laptop.sandbox_address, "/", "the sandbox Slack", (200, 302, 307))

@@ -72,7 +72,7 @@ def post_message(workspace: Workspace, args: Arguments) -> Json:
     if kit.length(said.text or "") > TEXT_POSTED:
         raise SlackError("msg_too_long")
     metadata = _metadata(args)
-    thread = _thread(channel, args.text("thread_ts"))
+    thread = thread_of(channel, args.text("thread_ts"))
     client_msg_id = args.text("client_msg_id")
     if workspace.deduplicate and client_msg_id is not None:
         for earlier in channel.messages.values():
@@ -203,7 +203,8 @@ def _own_message(workspace: Workspace, args: Arguments, code: str) -> tuple[Chan
     return channel, message
 
 
-def _thread(channel: Channel, ts: str | None) -> str | None:
+def thread_of(channel: Channel, ts: str | None) -> str | None:
+    """The thread that a reply to the message `ts` belongs to; raises `thread_not_found`."""
     if ts is None:
         return None
     root = channel.messages.get(ts)

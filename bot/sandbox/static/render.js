@@ -1,5 +1,8 @@
 // Turns Slack's markup and blocks into DOM nodes. Whatever comes from a message becomes a text node, never HTML.
 
+import { walk } from "/static/focus.js";
+import { dateToken, say, translated, whole } from "/static/words.js";
+
 const EMOJI = {
   red_circle: "🔴", large_red_circle: "🔴", large_orange_circle: "🟠", orange_circle: "🟠", large_yellow_circle: "🟡",
   yellow_circle: "🟡", large_green_circle: "🟢", green_circle: "🟢", large_blue_circle: "🔵", blue_circle: "🔵",
@@ -150,41 +153,9 @@ function moment(target, fallback) {
   const at = new Date(Number(seconds) * 1000);
   if (!/^\d+$/.test(seconds ?? "") || !format || Number.isNaN(at.getTime())) return document.createTextNode(fallback);
   const shown = emojis(unescape(format)).replace(/\{(\w+)\}/g, (all, token) => dateToken(token, at) ?? all);
-  const node = el("time", { datetime: at.toISOString(), title: at.toLocaleString() }, shown);
+  const node = el("time", { datetime: at.toISOString(), title: whole(at) }, shown);
   if (!address || !safeAddress(unescape(address))) return node;
   return el("a", { href: unescape(address), target: "_blank", rel: "noopener noreferrer" }, node);
-}
-
-function dateToken(token, at) {
-  const pretty = token.endsWith("_pretty");
-  const day = pretty ? relativeDay(at) : null;
-  if (day) return day;
-  const year = at.getFullYear() === new Date().getFullYear() && pretty ? {} : { year: "numeric" };
-  switch (token.replace("_pretty", "")) {
-    case "date_num": return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-    case "date": return at.toLocaleDateString("en-US", { month: "long", day: "numeric", ...year });
-    case "date_short": return at.toLocaleDateString("en-US", { month: "short", day: "numeric", ...year });
-    case "date_long": return at.toLocaleDateString("en-US", { weekday: "long", month: "long", day: "numeric", ...year });
-    case "time": return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    case "time_secs": return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-    case "ago": return ago(at);
-    default: return null;
-  }
-}
-
-const two = (number) => String(number).padStart(2, "0");
-
-export function relativeDay(at) {
-  const start = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
-  const days = Math.round((start(at) - start(new Date())) / 86_400_000);
-  return { 0: "Today", "-1": "Yesterday", 1: "Tomorrow" }[days] ?? null;
-}
-
-function ago(at) {
-  const minutes = Math.round((Date.now() - at.getTime()) / 60_000);
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${minutes} min ago`;
-  return minutes < 1440 ? `${Math.round(minutes / 60)} h ago` : `${Math.round(minutes / 1440)} days ago`;
 }
 
 // -- blocks ---------------------------------------------------------------------------------------------------------
@@ -215,7 +186,7 @@ export function tried(draw) {
     return draw();
   } catch (problem) {
     console.warn(problem);
-    return el("div", { class: "unknown-block" }, "[this cannot be shown]");
+    return el("div", { class: "unknown-block" }, say("[this cannot be shown]"));
   }
 }
 
@@ -334,7 +305,7 @@ function overflow(block, item, ui, state) {
   const menu = el("div", { class: "menu", role: "menu", hidden: true });
   const opener = el("button", {
     type: "button", class: `button more ${state.pending ? "pending" : ""}`, "data-testid": `overflow-${item.action_id}`,
-    "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": "More actions", title: "More actions",
+    "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": say("More actions"), title: say("More actions"),
   }, "⋯");
   const show = (open) => {
     menu.hidden = !open;
@@ -361,10 +332,7 @@ function overflow(block, item, ui, state) {
     }, textObject(option.text, ui.names), option.description ? el("small", {}, textObject(option.description, ui.names)) : null));
   }
   menu.addEventListener("keydown", (event) => {
-    const entries = [...menu.querySelectorAll("[role=menuitem]")];
-    const at = entries.indexOf(document.activeElement);
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) { event.preventDefault(); entries[(at + step + entries.length) % entries.length].focus(); }
+    walk(event, [...menu.querySelectorAll("[role=menuitem]")]);
     if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); show(false); opener.focus(); }
     if (event.key === "Tab") show(false);
   });
@@ -388,13 +356,13 @@ function inputBlock(block, ui) {
   if (!group) node.id = name;
   node.dataset.testid = `input-${block.block_id}`;
   if (error) { node.setAttribute("aria-invalid", "true"); node.setAttribute("aria-describedby", `${name}-error`); }
-  const label = [textObject(block.label, ui.names), block.optional ? el("span", { class: "optional" }, " (optional)") : null];
+  const label = [textObject(block.label, ui.names), block.optional ? el("span", { class: "optional" }, ` ${say("(optional)")}`) : null];
   if (group) node.prepend(el("legend", {}, ...label));
   if (block.dispatch_action) node.addEventListener("change", () => ui.use(block, block.element, readField(node, block.element)));
   return el("div", { class: `input-block ${error ? "wrong" : ""}` },
     group ? null : el("label", { for: name }, ...label),
     node,
-    error ? el("p", { class: "error", id: `${name}-error`, role: "alert", "data-testid": `error-${block.block_id}` }, error) : null,
+    error ? el("p", { class: "error", id: `${name}-error`, role: "alert", "data-testid": `error-${block.block_id}` }, translated(error)) : null,
     block.hint ? el("p", { class: "hint-text" }, textObject(block.hint, ui.names)) : null);
 }
 
@@ -430,7 +398,7 @@ function textBox(item, value) {
 }
 
 function selectBox(item, value) {
-  const node = el("select", {}, el("option", { value: "" }, plain(item.placeholder) || "Select an option"));
+  const node = el("select", {}, el("option", { value: "" }, plain(item.placeholder) || say("Select an option")));
   const add = (to, list) => list.forEach((option) => to.append(el("option", { value: option.value, "data-testid": `option-${option.value}` }, emojis(option.text.text))));
   if (item.option_groups) {
     for (const group of item.option_groups) {

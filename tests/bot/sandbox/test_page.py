@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import anyio
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from starlette.responses import JSONResponse, Response
 
 from tests.bot.sandbox.conftest import Start
@@ -22,36 +19,6 @@ from tests.bot.sandbox.support import (
     text_input,
     wait_until,
 )
-from tests.servers.programs import chromium_path
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Browser, slack: Slack) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 800}, timezone_id="UTC")
-    problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.set_default_timeout(10_000)
-    opened.goto(slack.url)
-    yield opened
-    opened.close()
-    assert problems == []
 
 
 def test_a_posted_card_appears_by_itself_and_changes_in_place(slack: Slack, page: Page) -> None:
@@ -186,6 +153,21 @@ def test_the_home_tab_asks_the_app_and_shows_what_it_publishes(slack: Slack, pag
     wait_until(lambda: slack.app.last.payload["type"] == "block_actions")
     page.get_by_test_id("channel-incidents").click()
     expect(page.get_by_test_id("home")).to_have_count(0)
+
+
+def test_an_app_without_a_home_tab_is_no_dead_end(slack: Slack, page: Page) -> None:
+    slack.app.fails(404)
+    page.get_by_test_id("app-home").click()
+    expect(page.get_by_test_id("no-home")).to_contain_text("Observer has no Home tab.")
+    page.get_by_test_id("no-home").get_by_role("button", name="#incidents").click()
+    expect(page.locator("#title")).to_have_text("# incidents")
+
+
+def test_an_empty_workspace_says_how_to_fill_it_and_an_empty_channel_that_it_is_new(slack: Slack, page: Page) -> None:
+    expect(page.get_by_test_id("start")).to_contain_text("Run make demo in a terminal.")
+    slack.say()
+    page.get_by_test_id("channel-random").click()
+    expect(page.locator("#messages")).to_have_text("This is the very beginning of #random.")
 
 
 def test_commands_are_answered_to_the_person_and_words_go_to_everybody(slack: Slack, page: Page) -> None:

@@ -107,7 +107,7 @@ def test_channels_are_listed_by_type_and_page(slack: Slack) -> None:
 
 def test_people_have_names_and_on_demand_a_locale(slack: Slack) -> None:
     user = slack.client.users_info(user="U001", include_locale=True)["user"]
-    assert (user["name"], user["locale"], user["tz"]) == ("oncall", "ko-KR", "Asia/Seoul")
+    assert (user["name"], user["locale"], user["tz"]) == ("oncall", "en-US", "Asia/Seoul")
     assert "locale" not in slack.client.users_info(user="U001")["user"]
     assert slack.client.users_info(user="U0SANDBOX")["user"]["is_bot"] is True
     assert error_of(slack.client.users_info, user="U999") == "user_not_found"

@@ -81,6 +81,16 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         started.process.communicate()
 
 
+@pytest.mark.parametrize(("language", "locale"), [("ko_KR:en", "ko-KR"), ("", "en-US")])
+def test_the_people_of_the_sandbox_speak_the_language_of_the_cards(
+    run: Callable[..., Run], language: str, locale: str
+) -> None:
+    started = run({"LANGUAGE": language})
+    started.until("Observer is ready")
+    arguments = json.loads((started.folder / "sandbox.json").read_text())["arguments"]
+    assert arguments[arguments.index("--locale") + 1] == locale
+
+
 def ports() -> dict[str, str]:
     with reserved_port() as first, reserved_port() as second:
         return {"PORT": str(first), "SANDBOX_PORT": str(second)}
