@@ -27,7 +27,7 @@ export RUN_DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run demo test test-mariadb test-mysql programs check format bench storm faults fuzz replicas wheel
-.PHONY: lock clean
+.PHONY: secrets lock clean
 
 help: ## Show this list
 	@echo "Observer: alerts become incidents that people handle in Slack."
@@ -86,6 +86,9 @@ faults: $(STAMP) ## Play the whole fault matrix on both database servers, and wr
 wheel: $(STAMP) ## Build the wheel into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+secrets: ## Make the passwords and tokens that manifests/compose.yaml reads from secrets/
+	@sh manifests/secrets.sh
 
 lock: $(STAMP) ## Renew requirements/: the newest releases that pyproject.toml allows, with the hashes of their files
 	@$(PIP) install --quiet 'uv>=0.8,<1'

@@ -1,7 +1,9 @@
--- The database's accounts, before Observer's first start. Replace the five names in capital letters below; run as an
+-- The database's accounts, before Observer's first start. Replace the four passwords in capital letters below; run as an
 -- administrator of MySQL 8.0+ or MariaDB 10.11+:
 --
 --     mysql -h HOST -u root -p < manifests/mysql/accounts.sql
+--
+-- (set_up.sh does both, with the passwords from files: so does manifests/compose.yaml.) Run again, it sets the passwords.
 --
 --   observer_migrator   makes and changes the tables:      DB_USER for `python -m db migrate`
 --   observer            the running program:               DB_USER of Observer
@@ -20,6 +22,11 @@ CREATE USER IF NOT EXISTS 'observer_migrator'@'%' IDENTIFIED BY 'MIGRATOR_PASSWO
 CREATE USER IF NOT EXISTS 'observer'@'%' IDENTIFIED BY 'APPLICATION_PASSWORD';
 CREATE USER IF NOT EXISTS 'observer_keeper'@'%' IDENTIFIED BY 'KEEPER_PASSWORD';
 CREATE USER IF NOT EXISTS 'observer_reader'@'%' IDENTIFIED BY 'READER_PASSWORD';
+
+ALTER USER 'observer_migrator'@'%' IDENTIFIED BY 'MIGRATOR_PASSWORD';
+ALTER USER 'observer'@'%' IDENTIFIED BY 'APPLICATION_PASSWORD';
+ALTER USER 'observer_keeper'@'%' IDENTIFIED BY 'KEEPER_PASSWORD';
+ALTER USER 'observer_reader'@'%' IDENTIFIED BY 'READER_PASSWORD';
 
 -- Everything inside this database but handing rights on. With binary logging MySQL lets nobody but administrators make
 -- triggers, unless log_bin_trust_function_creators is ON (or SET GLOBAL it for the time of the migration).
