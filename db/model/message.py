@@ -36,7 +36,7 @@ class Message:
     """A message that is behind, claimed by a worker."""
 
     message_id: int
-    post_key: str  # in the metadata of the post, and its client_msg_id
+    post_key: str  # in the metadata of the post, and its client_msg_id; another record never has the same
     kind: MessageKind
     incident_id: IncidentId | None
     content: Mapping[str, Any]
@@ -70,31 +70,7 @@ class Look:
     failures: int  # in a row, that Slack refused
 
 
-def card_key(incident: IncidentId) -> str:
-    """The key of an incident's card: always the same, so that it is found again wherever it was begun."""
-    return str(uuid.uuid5(_NAMESPACE, f"card:{incident}"))
-
-
-def reply_key(incident: IncidentId, what: str) -> str:
-    """The key of a reply in the thread of an incident's card: of two with the same key one is posted."""
-    return str(uuid.uuid5(_NAMESPACE, f"reply:{incident}:{what}"))
-
-
-def next_key(message_id: int, lost_ts: str) -> str:
-    """The key of a message that takes the place of one somebody deleted."""
-    return str(uuid.uuid5(_NAMESPACE, f"again:{message_id}:{lost_ts}"))
-
-
-def moved_key(message_id: int, channel: str, old_key: str) -> str:
-    """The key of a message that is shown in another channel than the one it was begun in."""
-    return str(uuid.uuid5(_NAMESPACE, f"moved:{message_id}:{channel}:{old_key}"))
-
-
-def test_key(delivery_id: int, index: int) -> str:
-    """The key of the message for a Test button."""
-    return str(uuid.uuid5(_NAMESPACE, f"test:{delivery_id}:{index}"))
-
-
-def digest_key(digest_id: int) -> str:
-    """The key of the message of a digest."""
-    return str(uuid.uuid5(_NAMESPACE, f"digest:{digest_id}"))
+def reply_key(incident: IncidentId, card_since: datetime, what: str) -> str:
+    """The key of a reply in the thread of an incident's card, wanted since `card_since` (UTC): of two with the same key
+    one is posted. Another record may have an incident of this id, but no card wanted in the same microsecond."""
+    return str(uuid.uuid5(_NAMESPACE, f"reply:{incident}:{card_since.isoformat()}:{what}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -9,7 +10,7 @@ from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import IncidentId
 from db.model.incident import Severity, Status
-from db.model.message import MessageKind, digest_key
+from db.model.message import MessageKind
 from db.model.storm import Candidate, Digest, DigestKind, Tally
 from db.queries import query
 
@@ -64,7 +65,7 @@ def begin(
     }  # fmt: skip
     digest_id = tx.insert(query("digests", "insert"), values)
     message = {
-        "post_key": digest_key(digest_id), "content": to_json({"digest": digest_id}), "channel": cut(channel, 255),
+        "post_key": str(uuid.uuid4()), "content": to_json({"digest": digest_id}), "channel": cut(channel, 255),
         "due_at": _AT_ONCE, "now": now, "kind": MessageKind.DIGEST.value, "priority": 0, "version": 1,
     }  # fmt: skip
     message_id = tx.insert(query("digests", "insert_message"), message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from db.columns import cut, from_json, to_json
 from db.database import Row, Transaction
 from db.model.identity import IncidentId
 from db.model.incident import Event, Incident, Severity
-from db.model.message import Message, MessageKind, card_key, moved_key, next_key, reply_key
+from db.model.message import Message, MessageKind, reply_key
 from db.model.reply import Reply, is_broadcast, once
 from db.queries import query
 
@@ -22,7 +23,7 @@ def want_cards(tx: Transaction, incidents: Sequence[Incident], now: datetime) ->
     """The cards of these incidents should show their present versions."""
     rows = [
         {
-            "post_key": card_key(incident.incident_id),
+            "post_key": _new_key(),
             "kind": MessageKind.CARD.value,
             "incident_id": incident.incident_id,
             "content": None,
@@ -51,7 +52,7 @@ def want_replies(tx: Transaction, told: Sequence[tuple[Incident, Event]], now: d
     cards = {row["incident_id"]: row for row in tx.rows(query("messages", "hanging_cards"), {"ids": ids})}
     rows = [
         {
-            "post_key": reply_key(incident.incident_id, once(incident, event)),
+            "post_key": reply_key(incident.incident_id, card["created_at"], once(incident, event)),
             "kind": MessageKind.REPLY.value,
             "incident_id": None,
             "content": to_json(Reply(event, card["ts"], is_broadcast(incident)).as_content()),
@@ -67,10 +68,10 @@ def want_replies(tx: Transaction, told: Sequence[tuple[Incident, Event]], now: d
     tx.insert_many(query("messages", "want_cards"), rows)
 
 
-def want_test(tx: Transaction, post_key: str, channel: str, content: Mapping[str, Any], now: datetime) -> None:
+def want_test(tx: Transaction, channel: str, content: Mapping[str, Any], now: datetime) -> None:
     """A message for a Test button should be shown."""
     row = {
-        "post_key": post_key,
+        "post_key": _new_key(),
         "kind": MessageKind.TEST.value,
         "incident_id": None,
         "content": to_json(dict(content)),
@@ -141,14 +142,14 @@ def lost(tx: Transaction, message_id: int, ts: str, error: str) -> bool:
     """What hangs there counts no more, and the message is to be posted anew; whether it was the present one."""
     changed = tx.execute(
         query("messages", "lost"),
-        {"message_id": message_id, "ts": ts, "error": cut(error, 255), "post_key": next_key(message_id, ts)},
+        {"message_id": message_id, "ts": ts, "error": cut(error, 255), "post_key": _new_key()},
     )
     return changed > 0
 
 
 def move(tx: Transaction, message: Message, worker: str, channel: str, content: Mapping[str, Any], error: str) -> str:
     """The message is to be posted in another channel; its new key, empty when somebody else has it by now."""
-    key = moved_key(message.message_id, channel, message.post_key)
+    key = _new_key()
     moved = tx.execute(
         query("messages", "move"),
         {
@@ -200,6 +201,11 @@ def recall_all(tx: Transaction, prefix: str, since: datetime) -> dict[str, dict[
     """Everything Slack told us since then under names with this prefix, by the rest of the name."""
     rows = tx.rows(query("messages", "recall_like"), {"pattern": f"{prefix}%", "since": since})
     return {row["name"][len(prefix) :]: from_json(row["value"]) for row in rows}
+
+
+def _new_key() -> str:
+    """The key of a message: two records that post with one bot into one channel must never have the same."""
+    return str(uuid.uuid4())
 
 
 def _message(row: Row) -> Message:

@@ -21,7 +21,6 @@ from db.model.identity import IncidentId, IncidentKey, of_origin
 from db.model.incident import EventKind, Incident, Instance
 from db.model.meaning import is_of_another
 from db.model.memory import Remembered, worth_remembering
-from db.model.message import test_key
 from db.model.outcome import outcome_of
 from db.model.policy import Policy
 from db.store import alerts, blind, deliveries, heartbeats, incidents, instances, messages, timeline
@@ -95,7 +94,7 @@ def record_delivery(
         _write(tx, decided, _incidents(known), now)
         alerts.insert(tx, [(entry, ready.contents[id(entry.keyed)], delivery_id, now) for entry in decided.recorded])
         heartbeats.heard(tx, ordered.heartbeats, now)
-        _tell_tests(tx, ordered.tests, delivery_id, reading, policy, now)
+        _tell_tests(tx, ordered.tests, reading, policy, now)
         return {"delivery": delivery_id, **outcome}
 
     answer = database.transact(work, idempotent=True)
@@ -328,9 +327,7 @@ def _is_seen(decided: Plan) -> bool:
     return bool(decided.opened or decided.changed)
 
 
-def _tell_tests(
-    tx: Transaction, tests: Sequence[Alert], delivery_id: int, reading: Reading, policy: Policy, now: datetime
-) -> None:
-    for index, alert in enumerate(tests[:1]):  # one message says it, however many alerts the test had
+def _tell_tests(tx: Transaction, tests: Sequence[Alert], reading: Reading, policy: Policy, now: datetime) -> None:
+    for alert in tests[:1]:  # one message says it, however many alerts the test had
         content = {"source": reading.source, "receiver": reading.receiver, "at": now.isoformat(), "text": alert.summary}
-        messages.want_test(tx, test_key(delivery_id, index), policy.channel(alert.labels), content, now)
+        messages.want_test(tx, policy.channel(alert.labels), content, now)

@@ -19,7 +19,7 @@ SET slack_messages.wanted_version = GREATEST(slack_messages.wanted_version, new.
 
 -- name: hanging_cards
 -- Where the cards of these incidents hang, as far as they do.
-SELECT incident_id, channel, ts FROM slack_messages WHERE incident_id IN %(ids)s AND ts IS NOT NULL
+SELECT incident_id, channel, ts, created_at FROM slack_messages WHERE incident_id IN %(ids)s AND ts IS NOT NULL
 
 -- name: candidates
 -- Messages that are behind and due, the worst first; a row that another worker holds is passed over. In a channel with a

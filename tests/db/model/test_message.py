@@ -1,14 +1,14 @@
-"""Message keys stay the same for ever, and a message says what is to be done with it."""
+"""A message says what is to be done with it; a reply that was told is known by its key."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 
 from db.model.identity import IncidentId
-from db.model.message import Message, MessageKind, Step, card_key
-from db.model.message import test_key as key_of_test
+from db.model.message import Message, MessageKind, Step, reply_key
 from tests.db.builders import START
 
 CARD = IncidentId("INC-20261120080000-00112233445566ff")
@@ -17,7 +17,7 @@ CARD = IncidentId("INC-20261120080000-00112233445566ff")
 def a_message(*, ts: str = "", posting: bool = False) -> Message:
     return Message(
         message_id=1,
-        post_key=card_key(CARD),
+        post_key="76915618-b1e0-5a6f-8d04-afa730fe48a4",
         kind=MessageKind.CARD,
         incident_id=CARD,
         content={},
@@ -32,15 +32,15 @@ def a_message(*, ts: str = "", posting: bool = False) -> Message:
     )
 
 
-def test_the_key_of_a_card_never_changes() -> None:
-    """Cards that hang in channels are found by it: another value here is a broken promise."""
-    assert card_key(CARD) == "76915618-b1e0-5a6f-8d04-afa730fe48a4"
-    assert key_of_test(7, 0) == "72e6b528-3ab6-5d82-a34b-e43875941df6"
-
-
-def test_keys_are_uuids_and_differ() -> None:
-    keys = [card_key(CARD), card_key(IncidentId(CARD + "-2")), key_of_test(7, 0), key_of_test(7, 1), key_of_test(8, 0)]
-    assert len({uuid.UUID(key) for key in keys}) == 5
+def test_of_two_replies_about_the_same_one_is_posted_and_another_record_has_other_keys() -> None:
+    told = reply_key(CARD, START, "version:2")
+    assert told == reply_key(CARD, START, "version:2")
+    others = [
+        reply_key(CARD, START, "version:3"),
+        reply_key(IncidentId(f"{CARD}-2"), START, "version:2"),
+        reply_key(CARD, START + timedelta(microseconds=1), "version:2"),
+    ]
+    assert len({uuid.UUID(key) for key in (told, *others)}) == 4
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from db.model.delivery import Packed, unpack
 from db.model.identity import IncidentId, KeyParts, incident_key, person
 from db.model.incident import Severity, Status
 from db.model.lifecycle import Action, Changed
-from db.model.message import card_key
 from db.model.policy import Policy
 from db.transactions import ingest, lookup, respond
 from tests.db.builders import (
@@ -318,12 +317,11 @@ def test_an_incident_that_resolved_just_before_its_rule_went_blind_opens_again(d
 
 def test_open_incidents_get_a_card_and_those_that_are_over_do_not(database: Database) -> None:
     deliver(database, an_alert("f1", service="a"), an_alert("f2", service="b", ends=-5, starts=-10))
-    columns = "post_key, kind, channel, priority, wanted_version, shown_version"
+    columns = "incident_id, kind, channel, priority, wanted_version, shown_version"
     (row,) = ask(database, f"SELECT {columns} FROM slack_messages")  # noqa: S608 - columns of ours
-    incident = IncidentId(f"INC-20261120080000-{key_of(service='a')}")
     assert row == {
-        "post_key": card_key(incident), "kind": "card", "channel": "#incidents", "priority": 2, "wanted_version": 1,
-        "shown_version": 0,
+        "incident_id": f"INC-20261120080000-{key_of(service='a')}", "kind": "card", "channel": "#incidents",
+        "priority": 2, "wanted_version": 1, "shown_version": 0,
     }  # fmt: skip
 
 

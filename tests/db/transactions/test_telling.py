@@ -11,7 +11,7 @@ from db.database import Database
 from db.model.alert import AlertKind
 from db.model.identity import IncidentId, person
 from db.model.lifecycle import Action
-from db.model.message import Message, MessageKind, Step, card_key
+from db.model.message import Message, MessageKind, Step
 from db.model.policy import Policy
 from db.transactions import respond, telling
 from tests.db.builders import POLICY, an_alert, ask, at, deliver, key_of
@@ -41,7 +41,7 @@ def acknowledge(database: Database) -> None:
 def test_a_new_incident_is_to_be_posted(database: Database) -> None:
     deliver(database, an_alert())
     message = claimed(database)
-    assert (message.kind, message.incident_id, message.post_key) == (MessageKind.CARD, INCIDENT, card_key(INCIDENT))
+    assert (message.kind, message.incident_id) == (MessageKind.CARD, INCIDENT)
     assert (message.step, message.channel, message.wanted_version, message.shown_version) == (
         Step.POST, "#incidents", 1, 0,
     )  # fmt: skip
