@@ -10,6 +10,7 @@ from bot.blocks.kit import Block, Element, actions, button, confirm, option, ove
 from bot.text.markup import Mrkdwn, bold, code, joined, length, link, mention, moment, one_line, safe, safe_lines
 from bot.text.words import Who, Words
 from db.model import still_firing
+from db.model.alert import is_web_address
 from db.model.blind import BLIND_TITLE, RECOVERED_REASON
 from db.model.blind import OBSERVER as BLIND_ACTOR
 from db.model.identity import Actor, ActorKind
@@ -188,7 +189,7 @@ def _values(incident: Incident, words: Words) -> Mrkdwn:
 
 
 def links(incident: Incident, words: Words, room: int = _LINKS) -> Mrkdwn:
-    """The addresses worth opening, the most useful first, as far as there is room; empty when there are none."""
+    """The addresses worth opening, and what stands in their place, the most useful first, as far as there is room."""
     known = incident.links
     wanted = (
         (known.source, words.from_source(_rule_page(incident.source)) if incident.source else words.alert_rule),
@@ -199,11 +200,19 @@ def links(incident: Incident, words: Words, room: int = _LINKS) -> Mrkdwn:
     )
     kept: list[Mrkdwn] = []
     for url, label in wanted:
-        made = link(url, label) if length(url) < room else Mrkdwn("")
+        made = _place_or_link(url, label) if length(url) < room else Mrkdwn("")
         if made and length(made) <= room:
             kept.append(made)
             room -= length(made) + 3
     return joined(" · ", kept)
+
+
+def _place_or_link(url: str, label: str) -> Mrkdwn:
+    """A link; of what is no web address the text, such as `wiki.example/x`."""
+    if is_web_address(url):
+        return link(url, label)
+    place = safe(url, _VALUE)
+    return joined(": ", [safe(label), place]) if place else place
 
 
 def _rule_page(source: str) -> str:

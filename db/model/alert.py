@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,9 +24,23 @@ class AlertKind(StrEnum):
     TEST = "test"  # a contact point's Test button
 
 
+# Neither user names nor passwords in front of the host: they are secrets, or they disguise the host.
+_WEB_ADDRESS = re.compile(
+    r"(?i:https?)://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\\\[\]<>\"|\x7f]+)(?::[0-9]{1,5})?(?:[/?#][^\s\x7f]*)?"
+)
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is an http or https address with a host, without credentials and spaces."""
+    return _WEB_ADDRESS.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Addresses that a person may want to open (http or https); empty where the source gave none."""
+    """Addresses that a person may want to open (http or https); empty where the source gave none.
+
+    The dashboard, panel and runbook may be other texts, which are shown and never linked.
+    """
 
     source: str = ""  # the rule in Grafana, or the expression in Prometheus
     dashboard: str = ""

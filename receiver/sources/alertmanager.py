@@ -52,8 +52,8 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
         reason=fields.reason_of(labels, annotations),
         links=Links(
             source=fields.web_address(element.text_of("generatorURL")),
-            dashboard=fields.web_address(element.text_of("dashboardURL")),
-            panel=fields.web_address(element.text_of("panelURL")),
+            dashboard=fields.address_or_text(element.text_of("dashboardURL")),
+            panel=fields.address_or_text(element.text_of("panelURL")),
             runbook=fields.runbook_of(annotations),
             silence=fields.web_address(element.text_of("silenceURL")) or silence_form(form, all_labels),
         ),

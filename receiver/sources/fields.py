@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from db.model.alert import AlertKind, AlertState
+from db.model.alert import AlertKind, AlertState, is_web_address
 from db.model.identity import spelt
 from receiver.sources.wild import Wild, quoted
 
@@ -17,6 +17,9 @@ MAX_NAME = 255
 MAX_SUMMARY = 3_000
 MAX_LINK = 8_000
 """Characters of an address; servers and browsers refuse longer ones, and a cut address leads elsewhere."""
+
+MAX_PLACE = 1_000
+"""Characters of a text that stands where an address should."""
 
 RULE_UID_LABEL = "__alert_rule_uid__"
 
@@ -36,11 +39,7 @@ _RULE_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _RULE_PATH = re.compile(r"/alerting/(?:grafana/)?([A-Za-z0-9_-]{1,40})/(?:view|edit)/?$")
 _RULE_MATCHER = re.compile(r"[?&]matcher=__alert_rule_uid__(?:=|%3[Dd])([A-Za-z0-9_-]{1,40})(?=[&#]|$)")
 _FINGERPRINT = re.compile(r"[!-~]{1,64}")
-# Neither user names nor passwords in front of the host: they are secrets, or they disguise the host.
-# What follows the host may be anything, because whoever asks has looked for spaces already.
-_WEB_ADDRESS = re.compile(
-    r"(?i:https?)://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\\\[\]<>\"|\x7f]+)(?::[0-9]{1,5})?(?:[/?#].*)?", re.DOTALL
-)
+_CREDENTIALS = re.compile(r"//[^/?#\s]*@")
 
 
 def state_of(alert: Wild) -> AlertState:
@@ -186,11 +185,19 @@ def summary_of(annotations: Mapping[str, str]) -> str:
 
 
 def runbook_of(annotations: Mapping[str, str]) -> str:
-    """The address of the runbook, if an annotation holds one."""
+    """The address of the runbook, if an annotation holds one; else what stands there instead."""
     for name in _RUNBOOKS:
         if address := web_address(annotations.get(name, "")):
             return address
-    return ""
+    return next((place for name in _RUNBOOKS if (place := address_or_text(annotations.get(name, "")))), "")
+
+
+def address_or_text(text: str) -> str:
+    """A web address, or any other text that is not too long, without user names and passwords of addresses in it: at
+    night `wiki.example/x` and "see the wiki" help too."""
+    if address := web_address(text):
+        return address
+    return _CREDENTIALS.sub("//", text.strip()) if len(text) <= MAX_PLACE else ""
 
 
 def web_address(text: str) -> str:
@@ -203,7 +210,7 @@ def _address(text: str) -> str:
     if len(words) != 1:  # nothing but spaces, or some inside
         return ""
     address = words[0]
-    return address if len(address) <= MAX_LINK and "\x7f" not in address and _WEB_ADDRESS.fullmatch(address) else ""
+    return address if len(address) <= MAX_LINK and is_web_address(address) else ""
 
 
 _USUAL_LINK = 300

@@ -50,8 +50,8 @@ def read_alert(element: Wild, tested: str) -> Alert:
         reason=fields.reason_of(labels, annotations),
         links=Links(
             source=fields.web_address(element.text_of("generatorURL")),
-            dashboard=fields.web_address(element.text_of("dashboardURL")),
-            panel=fields.web_address(element.text_of("panelURL")),
+            dashboard=fields.address_or_text(element.text_of("dashboardURL")),
+            panel=fields.address_or_text(element.text_of("panelURL")),
             runbook=fields.runbook_of(annotations),
             silence=fields.web_address(element.text_of("silenceURL")),
         ),

@@ -333,6 +333,14 @@ def test_the_beliefs_of_yesterday_are_not_on_the_card_of_a_reopened_incident() -
     )
 
 
+def test_what_is_no_address_is_shown_as_the_text_it_is() -> None:
+    links = Links(runbook="wiki.example/runbooks/x", dashboard="<!channel> *see*\n`wiki`", panel="javascript:alert(1)")
+    look = drawn(card.incident_card(replace(ACTIVE, links=links), ENGLISH))
+    assert "Runbook: wiki.example/runbooks/x · Dashboard: &lt;!channel&gt; ∗see∗ ˋwikiˋ · " in look
+    assert "Panel: javascript:alert(1)" in look
+    assert "런북: wiki.example/runbooks/x" in drawn(card.incident_card(replace(ACTIVE, links=links), KOREAN))
+
+
 def test_equal_values_are_said_once() -> None:
     assert "| *Values* = A=0.07" in drawn(card.incident_card(replace(ACTIVE, last_values="A=0.07"), ENGLISH))
 

@@ -285,9 +285,32 @@ def test_web_addresses_are_links(address: str) -> None:
     ],
 )
 def test_everything_else_is_no_link(address: object) -> None:
-    found = alert(generatorURL=address, dashboardURL=address, panelURL=address, silenceURL=address)
-    links = found.links
-    assert {links.source, links.dashboard, links.panel, links.silence} == {""}
+    links = alert(generatorURL=address, silenceURL=address).links
+    assert (links.source, links.silence) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("wiki.example/runbooks/x", "wiki.example/runbooks/x"),
+        (" see the wiki,\npage 3 ", "see the wiki,\npage 3"),
+        ("/d/abc", "/d/abc"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("https://user:secret@wiki.example/x", "https://wiki.example/x"),
+        ("wiki: https://user:secret@wiki.example/x or //a@b/", "wiki: https://wiki.example/x or //b/"),
+        ("x" * 1_001, ""),
+        ("https://wiki.example/" + "x" * 8_000, ""),  # cut, it would lead elsewhere
+        ("https://wiki.example/a b", "https://wiki.example/a b"),
+        ("[no value]", ""),
+        ("", ""),
+        (7, ""),
+    ],
+)
+def test_what_is_no_address_of_a_page_is_kept_as_a_text(text: object, kept: str) -> None:
+    links = alert(annotations={"runbook_url": text}, dashboardURL=text, panelURL=text).links
+    assert links.runbook == ("7" if text == 7 else kept)
+    if text != "[no value]":
+        assert (links.dashboard, links.panel) == (kept, kept)
 
 
 @pytest.mark.parametrize(
@@ -295,9 +318,12 @@ def test_everything_else_is_no_link(address: object) -> None:
     [
         ({"runbook_url": "https://a.example", "runbook": "https://b.example"}, "https://a.example"),
         ({"runbook_url": "see the wiki", "runbook": "https://b.example"}, "https://b.example"),
-        ({"runbook": "restart it"}, ""),
+        ({"runbook": "restart it"}, "restart it"),
+        ({"runbook_url": " ", "runbook": "restart it"}, "restart it"),
         ({}, ""),
     ],
 )
-def test_the_runbook_is_the_annotation_that_is_an_address(annotations: dict[str, str], runbook: str) -> None:
+def test_the_runbook_is_the_annotation_that_is_an_address_else_what_is_said(
+    annotations: dict[str, str], runbook: str
+) -> None:
     assert alert(annotations=annotations).links.runbook == runbook
