@@ -89,9 +89,10 @@ UPDATE slack_messages SET due_at = UTC_TIMESTAMP(6), attempts = 0
 WHERE behind = 1 AND claimed_by IS NULL AND attempts > 0 AND (channel = %(channel)s OR %(channel)s = '')
 
 -- name: abandon
--- Nothing more will be shown: the message is gone and what it was about is over.
+-- Nothing more will be shown: the message is gone and what it was about is over. Nobody waits for a post of it.
 UPDATE slack_messages
-SET shown_version = GREATEST(shown_version, %(version)s), claimed_by = NULL, last_error = %(error)s
+SET shown_version = GREATEST(shown_version, %(version)s), posting_since = NULL, claimed_by = NULL,
+    last_error = %(error)s
 WHERE message_id = %(message_id)s
 
 -- name: backlog

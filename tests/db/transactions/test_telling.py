@@ -186,6 +186,16 @@ def test_what_is_abandoned_is_behind_only_when_something_changes(database: Datab
     assert telling.backlog(database)[0] == 1
 
 
+def test_nobody_waits_for_the_post_of_what_was_abandoned(database: Database) -> None:
+    """The claim marks a post as begun; when there was nothing to show nothing was posted."""
+    deliver(database, an_alert())
+    message = claimed(database)
+    telling.abandon(database, message, message.wanted_version, "nothing to show")
+    assert ask(database, "SELECT posting_since, claimed_by FROM slack_messages") == [
+        {"posting_since": None, "claimed_by": None}
+    ]
+
+
 def test_what_changed_while_a_message_was_abandoned_is_told(database: Database) -> None:
     deliver(database, an_alert())
     message = claimed(database)
