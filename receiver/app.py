@@ -189,7 +189,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            schema = _Schema(settings.database, (background, interactive))
+            schema = _Schema(settings.database, hosts, (background, interactive))
             tasks.start_soon(schema.look_after)
             with anyio.move_on_after(START_SECONDS):
                 await schema.tried.wait()
@@ -257,8 +257,9 @@ class _Schema:
     could be wrong. From then on nothing is read or written any more, and the sources send again to the newer program.
     """
 
-    def __init__(self, settings: DatabaseSettings, users: Sequence[Database]) -> None:
+    def __init__(self, settings: DatabaseSettings, hosts: Hosts, users: Sequence[Database]) -> None:
         self._settings = settings
+        self._hosts = hosts
         self._users = users
         self._checked = False
         self.tried = anyio.Event()  # set after the first attempt
@@ -269,7 +270,7 @@ class _Schema:
         while True:
             pause = SCHEMA_SECONDS
             try:
-                await anyio.to_thread.run_sync(_migrate, self._settings, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(_migrate, self._settings, self._hosts, abandon_on_cancel=True)
                 self._use("")
             except SchemaError as error:
                 if not self.tried.is_set():
@@ -293,9 +294,9 @@ class _Schema:
             database.refuse(problem)
 
 
-def _migrate(settings: DatabaseSettings) -> None:
+def _migrate(settings: DatabaseSettings, hosts: Hosts) -> None:
     """Look with short time limits; only if there is something to do, take a connection that may work for minutes."""
-    quick = Database(settings, pool_size=1, statement_seconds=5, lock_seconds=5, patience_seconds=3)
+    quick = Database(settings, hosts=hosts, pool_size=1, statement_seconds=5, lock_seconds=5, patience_seconds=3)
     try:
         if reason := cannot_write(quick):
             raise DatabaseReadOnly(reason)
@@ -303,7 +304,7 @@ def _migrate(settings: DatabaseSettings) -> None:
             return
     finally:
         quick.close()
-    patient = Database(settings, pool_size=1, statement_seconds=600, lock_seconds=30, patience_seconds=3)
+    patient = Database(settings, hosts=hosts, pool_size=1, statement_seconds=600, lock_seconds=30, patience_seconds=3)
     try:
         migrate(patient, patience_seconds=20)
     finally:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+import receiver.app
 from db.migrate import migrate
-from db.server.private import PrivateServer
+from db.server.private import PrivateServer, reserved_port
 from tests import bodies
 from tests.conftest import open_database
 from tests.servers.database import DbUrl, TestServer
@@ -230,3 +232,17 @@ def test_twenty_clicks_at_once_on_a_bad_line_to_the_database_are_answered_or_pla
             recorded = rows(db_url, "SELECT COUNT(*) AS n FROM incidents WHERE status = 'acknowledged'")[0]["n"]
             assert recorded >= (statuses[200] > 0)
             assert send(observer.url, bodies.grafana(bodies.alert(rule="after"))).is_success
+
+
+def test_looking_at_the_tables_again_and_again_finds_out_nothing_new_about_the_hosts(
+    db_url: DbUrl, slack: SandboxSlack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It knows what the pools know: the host that is away is named once, and not tried at each look."""
+    monkeypatch.setattr(receiver.app, "SCHEMA_SECONDS", 0.05)
+    with reserved_port() as away, caplog.at_level(logging.INFO, "db.hosts"):
+        both = replace(db_url, host=f"127.0.0.1:{away},{db_url.host}:{db_url.port}")
+        with Observer(both, slack) as observer:
+            assert send(observer.url, bodies.grafana(bodies.alert())).is_success
+            time.sleep(1.0)
+    said = [record.message for record in caplog.records if record.name == "db.hosts"]
+    assert sorted(said) == ["database host in use", "database host set aside"]
