@@ -17,6 +17,16 @@ from bot.sandbox.workspace import BOT_USER_ID, Channel, Ephemeral, Json, Message
 
 NO_CONNECTION = "We had some trouble connecting. Try again?"
 
+_NO_COMMAND = {
+    "en": '`{}` is not a valid command. In Slack, all messages that start with the "/" character are interpreted as'
+    " commands.",
+    "ko": '`{}`은(는) 올바른 명령이 아닙니다. Slack에서는 "/" 문자로 시작하는 모든 메시지를 명령으로 해석합니다.',
+}
+_FAILED = {
+    "en": "{} failed with the error “{}”",
+    "ko": "“{1}” 오류로 인해 {0} 명령이 실패했습니다",
+}
+
 
 class Acting:
     """The hands of the people."""
@@ -82,12 +92,7 @@ class Acting:
         if not name.startswith("/"):
             raise ControlError(f"a command begins with /, not {line[:40]!r}; POST /control/message posts a message")
         if name not in self._workspace.settings.commands:
-            self._slackbot(
-                channel,
-                person,
-                f"`{payloads.escaped(self._workspace, name)}` is not a valid command. In Slack, all messages that start"
-                ' with the "/" character are interpreted as commands.',
-            )
+            self._slackbot(channel, person, _NO_COMMAND, payloads.escaped(self._workspace, name))
             return Outcome(None, 0.0, error=f"{name} is not a command of the app").shown()
         right = self._workspace.new_response_url(person.id, channel.id)
         trigger = self._workspace.new_trigger(person.id)
@@ -149,9 +154,11 @@ class Acting:
             self._workspace.add_ephemeral(channel.id, person.id, text, blocks, attachments)
 
     def _failed(self, person: Person, channel: Channel, name: str, error: str) -> None:
-        self._slackbot(channel, person, f"{name} failed with the error “{error}”")
+        self._slackbot(channel, person, _FAILED, name, error)
 
-    def _slackbot(self, channel: Channel, person: Person, text: str) -> None:
+    def _slackbot(self, channel: Channel, person: Person, said: dict[str, str], *parts: str) -> None:
+        """Slack itself speaks the person's language."""
+        text = said.get(person.locale[:2], said["en"]).format(*parts)
         self._workspace.add_ephemeral(channel.id, person.id, text, [], [], by_app=False)
 
     # -- modals --------------------------------------------------------------------------------------------------------

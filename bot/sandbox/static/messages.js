@@ -105,7 +105,10 @@ function author(message) {
   return message.kind === "ephemeral" ? "Slackbot" : person(message.user)?.real_name ?? message.user;
 }
 
-const sentence = (message) => `${author(message)}, ${clock(new Date(message.at * 1000))}: ${emojis(message.text)}`;
+// The words of a message without its markup.
+const plain = (text) => mrkdwn(text, names).textContent;
+
+const sentence = (message) => `${author(message)}, ${clock(new Date(message.at * 1000))}: ${plain(message.text)}`;
 
 function article(message, content) {
   const ephemeral = message.kind === "ephemeral";
@@ -131,7 +134,7 @@ function content(message, key) {
   const at = new Date(message.at * 1000);
   return [
     ephemeral ? el("p", { class: "only-you" }, say("Only visible to you")) : null,
-    message.root ? el("p", { class: "quiet" }, `${say("replied to a thread:")} `, threadButton(message.thread_ts, "link", emojis(message.root).slice(0, 80))) : null,
+    message.root ? el("p", { class: "quiet" }, `${say("replied to a thread:")} `, threadButton(message.thread_ts, "link", plain(message.root).slice(0, 80))) : null,
     el("p", { class: "byline" }, el("strong", {}, author(message)), isFromApp(message) ? el("span", { class: "badge" }, "APP") : null,
       el("time", { title: whole(at) }, clock(at)), ...(ephemeral ? [] : marks(message))),
     body(message, tools),
@@ -142,12 +145,12 @@ function content(message, key) {
 // Whether people were told: of a new message they are, of an edit never.
 function marks(message) {
   const mark = (kind, icon, title, label) => el("span", { class: `mark ${kind}`, "data-testid": `mark-${kind}`, title: say(title) }, `${icon} ${label}`);
-  const called = message.mentions.includes(now.user);
+  const called = message.mentions.map((id) => `@${names.user(id) ?? id}`).join(", ");
   const silent = isReply(message) && !message.broadcast && !called;
   return [
     message.user === now.user ? null
       : silent ? mark("silent", "🔕", "Slack notifies only those who follow the thread", say("Thread only"))
-        : mark("notified", "🔔", "New: Slack notifies people of it", say(called ? "Notified: mentions you" : "Notified")),
+        : mark("notified", "🔔", "New: Slack notifies people of it", called ? say("Notified: {}", called) : say("Notified")),
     message.in_thread && message.broadcast ? mark("broadcast", "↗", "Also sent to the channel", say("Also sent to the channel")) : null,
     message.edits ? mark("edited", "✎", "Slack notifies nobody of an edit", say("Edited {}", clock(new Date(message.changed_at * 1000)))) : null,
   ];

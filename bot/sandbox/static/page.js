@@ -89,7 +89,9 @@ async function drawThread() {
   document.body.classList.toggle("threaded", Boolean(ts));
   if (!ts) { inThread.clear(); return; }
   const messages = await ofThread(current(), ts);
-  if (ts === now.thread) inThread.draw(messages, `${ts} ${now.user}`);
+  if (ts !== now.thread) return;
+  if (!messages.length) closeThread(); // the workspace has forgotten it
+  else inThread.draw(messages, `${ts} ${now.user}`);
 }
 
 let opened = null; // the message whose thread was opened: the focus goes back there

@@ -173,6 +173,9 @@ def test_a_command_nobody_registered_never_reaches_the_app(slack: Slack) -> None
     slack.post("command", text="/weather", user="U001", channel="incidents")
     assert slack.app.deliveries == []
     assert "`/weather` is not a valid command" in slack.ephemerals()[0]["text"]
+    slack.post("users", id="U001", name="oncall", locale="ko-KR")
+    slack.post("command", text="/weather", user="U001", channel="incidents")
+    assert "`/weather`은(는) 올바른 명령이 아닙니다" in slack.ephemerals()[1]["text"]
 
 
 def test_a_command_s_answer_is_shown_to_the_person_or_to_the_channel(slack: Slack) -> None:

@@ -28,10 +28,10 @@ def test_replies_stand_in_the_thread_and_the_channel_says_how_many(slack: Slack,
 
 
 def test_a_broadcast_reply_stands_in_the_channel_too_and_leads_to_its_thread(slack: Slack, page: Page) -> None:
-    root = slack.say("checkout fails")
+    root = slack.say("checkout fails, <@U002> has it")
     slack.say("now critical", thread_ts=root, reply_broadcast=True)
     loud = page.get_by_test_id("message").last
-    expect(loud).to_contain_text("replied to a thread: checkout fails")
+    expect(loud).to_contain_text("replied to a thread: checkout fails, @backup has it")
     expect(loud).to_contain_text("now critical")
     loud.get_by_test_id("open-thread").click()
     expect(page.get_by_test_id("reply")).to_have_count(2)
@@ -61,6 +61,14 @@ def test_a_thread_whose_first_message_was_deleted_is_still_read(slack: Slack, pa
     expect(page.get_by_test_id("reply")).to_have_count(2)
 
 
+def test_a_thread_that_the_workspace_forgot_is_closed(slack: Slack, page: Page) -> None:
+    slack.say("root")
+    page.get_by_test_id("message").get_by_test_id("open-thread").click()
+    expect(page.get_by_test_id("reply")).to_have_count(1)
+    slack.post("reset")
+    expect(page.get_by_test_id("thread")).to_be_hidden()
+
+
 def test_a_message_shows_whether_people_were_told(slack: Slack, page: Page) -> None:
     root = slack.say("card")
     slack.say("quiet", thread_ts=root)
@@ -74,7 +82,9 @@ def test_a_message_shows_whether_people_were_told(slack: Slack, page: Page) -> N
     card.get_by_test_id("open-thread").click()
     replies = page.get_by_test_id("reply")
     expect(replies.nth(1).get_by_test_id("mark-silent")).to_have_text("🔕 Thread only")
-    expect(replies.nth(2).get_by_test_id("mark-notified")).to_have_text("🔔 Notified: mentions you")
+    expect(replies.nth(2).get_by_test_id("mark-notified")).to_have_text("🔔 Notified: @oncall")
+    page.get_by_test_id("user-select").select_option("U002")
+    expect(replies.nth(2).get_by_test_id("mark-notified")).to_have_text("🔔 Notified: @oncall")
 
 
 def test_what_one_wrote_oneself_notified_others(slack: Slack, page: Page) -> None:
