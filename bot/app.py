@@ -24,7 +24,7 @@ from bot.blocks.card import Moved, incident_card
 from bot.blocks.digest import MEMBERS, digest_message, group_note
 from bot.blocks.identifiers import DIGEST_PREFIX, PREFIX, RESOLVE_CALLBACK
 from bot.blocks.notices import test_received, worse
-from bot.endpoint import PATH, REPLAYED, SlackEndpoint
+from bot.endpoint import PATH, REPLAYED, Budget, SlackEndpoint
 from bot.handlers import clicks, commands, digests, submissions
 from bot.handlers.clicks import ClickFailed
 from bot.handlers.context import Context
@@ -116,12 +116,14 @@ def build_bot(
     monotonic: Callable[[], float] = time.monotonic,
     chores: Mapping[str, Callable[[], float]] | None = None,
     slack_called: Callable[[str, str], None] = lambda method, outcome: None,
+    unproven: Budget,
 ) -> Bot:
     """Join the bot's parts; nothing is called before `start`.
 
     `chores` are further things that happen by themselves, by name: each is called again and again in a thread of its
     own, and says how many seconds to wait before the next time. `slack_called` is told of every call of Slack's Web
-    API: the method, and `sent`, `ratelimited`, `unreachable`, `rejected` or `unclear`.
+    API: the method, and `sent`, `ratelimited`, `unreachable`, `rejected` or `unclear`. `unproven` bounds what is held
+    of requests whose sender is not known yet.
     """
     slack = Slack(
         Secret("SLACK_BOT_TOKEN", settings.token, settings.token_file, prefix=BOT_TOKEN),
@@ -162,7 +164,7 @@ def build_bot(
     paths = []
     if settings.signing_secret:
         secret = Secret("SLACK_SIGNING_SECRET", settings.signing_secret, settings.signing_secret_file)
-        endpoint = SlackEndpoint(app, secret, settings.listener_threads, lambda: clock().timestamp(), reports)
+        endpoint = SlackEndpoint(app, secret, settings.listener_threads, lambda: clock().timestamp(), reports, unproven)
         paths = [Route(path, endpoint.__call__, methods=["POST"]) for path in (PATH, f"{PATH}/")]
     if settings.socket_mode:
         socket = _Socket(app, settings, reports)

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 """Slack's own bodies are far smaller; a view holds 250 KB at most."""
+
+RETRY_AFTER_SECONDS = 5
 
 BODY_SECONDS = 10.0
 """The longest time for a whole body; Slack gives its request up after three seconds."""
@@ -58,15 +61,36 @@ class _Denial(Enum):
     TIME = auto()  # signed with our secret, at another time
 
 
+class Budget(Protocol):
+    """Bytes of bodies whose sender is not known yet, which the whole program has in common."""
+
+    def take(self, size: int) -> bool:
+        """Whether so many more may be held; then they are."""
+
+    def give_back(self, size: int) -> None:
+        """They are held no longer, or their sender is known."""
+
+
+class _TooManyBodies(Exception):
+    """Nothing more may be held."""
+
+
 class SlackEndpoint:
     """Answers Slack's requests: clicks, commands, submissions and events."""
 
     def __init__(
-        self, app: App, signing_secret: Secret, threads: int, now: Callable[[], float], reports: Reports
+        self,
+        app: App,
+        signing_secret: Secret,
+        threads: int,
+        now: Callable[[], float],
+        reports: Reports,
+        unproven: Budget,
     ) -> None:
         self._app = app
         self._reports = reports
         self._now = now
+        self._unproven = unproven
         self._denied: list[_Denial] = []  # since the last request that was right
         self._secret = signing_secret
         self._signatures = _Signatures()
@@ -75,9 +99,13 @@ class SlackEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """Check size and signature, then let Bolt find the listener."""
-        unsigned = "x-slack-signature" not in request.headers
+        unsigned = not {"x-slack-signature", "x-slack-request-timestamp"}.issubset(request.headers.keys())
         try:
-            body = await _body(request, _SSL_CHECK_BYTES if unsigned else MAX_BODY_BYTES)
+            body = await self._body(request, _SSL_CHECK_BYTES if unsigned else MAX_BODY_BYTES)
+        except _TooManyBodies:
+            _log.warning("too many bodies of unknown senders", extra={"source": "slack"})
+            headers = {"Connection": "close", "Retry-After": str(RETRY_AFTER_SECONDS)}
+            return PlainTextResponse("too many bodies at once", status_code=503, headers=headers)
         except ClientDisconnect:
             return PlainTextResponse("incomplete", status_code=400)
         except TimeoutError:
@@ -99,6 +127,25 @@ class SlackEndpoint:
         if is_new and response.status_code >= 500:
             self._signatures.give_back(request.headers["x-slack-signature"])
         return response
+
+    async def _body(self, request: Request, most: int) -> bytes | None:
+        """The body; None when it is larger than `most` bytes. Raises `TimeoutError` and `_TooManyBodies`."""
+        if _length(request) > most:
+            return None
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            with anyio.fail_after(BODY_SECONDS):
+                async for chunk in request.stream():
+                    if size + len(chunk) > most:
+                        return None
+                    if not self._unproven.take(len(chunk)):
+                        raise _TooManyBodies
+                    size += len(chunk)
+                    chunks.append(chunk)
+        finally:
+            self._unproven.give_back(size)
+        return b"".join(chunks)
 
     def _denial(self, request: Request, body: bytes) -> _Denial | None:
         """Why the request is not Slack's; None when it is. After some in a row `/ready` says what may be wrong here."""
@@ -172,18 +219,3 @@ class _Signatures:
     def give_back(self, signature: str) -> None:
         """It was not carried out."""
         self._until.pop(signature, None)
-
-
-async def _body(request: Request, most: int) -> bytes | None:
-    """The body; None when it is larger than `most` bytes. Raises `TimeoutError`."""
-    if _length(request) > most:
-        return None
-    chunks: list[bytes] = []
-    size = 0
-    with anyio.fail_after(BODY_SECONDS):
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > most:
-                return None
-            chunks.append(chunk)
-    return b"".join(chunks)

@@ -30,7 +30,7 @@ from db.housekeeping import Housekeeper
 from db.migrate import cannot_write, migrate, schema_state
 from db.model.alert import Reading
 from db.settings import DatabaseSettings
-from receiver.bodies import BodyReader
+from receiver.bodies import BodyReader, Budget
 from receiver.collector import LONE_REQUESTS, WRITERS, Collector
 from receiver.health import Health
 from receiver.metrics import Metrics, MetricsEndpoint
@@ -128,6 +128,7 @@ def create_app(
     policy = replace(settings.receiver.policy, default_channel=settings.bot.channel)
     rates = Rates(time.monotonic, policy.rates.warn_alerts_per_minute)
     replays = Replays()
+    unproven = Budget()
     metrics = Metrics(rates)
     # The reconcilers are chores of the bot, and wake it: what it is called is known only once it is built.
     notices = Notices(lambda: bot.wake(), metrics.found_by_reconciliation, metrics.pull_failed)
@@ -149,6 +150,7 @@ def create_app(
             **({"retention": keeper.turn} if policy.retention else {}),
         },
         slack_called=metrics.slack_called,
+        unproven=unproven,
     )
     health = Health(background, bot.report, _version(), clock, [reconciler.source for reconciler in reconcilers], rates)
     collector = Collector(background, policy, recorded=bot.wake, batch=metrics.batch.observe)
@@ -181,6 +183,7 @@ def create_app(
             heard=heard,
             meter=metrics.webhook(source),
             bodies=bodies,
+            unproven=unproven,
             rates=rates,
             replays=replays,
             masks=policy.masks,

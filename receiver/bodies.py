@@ -16,9 +16,13 @@ from starlette.types import Receive
 BODY_SECONDS = 30.0
 """The longest time for a whole body: Grafana gives up its request after 30 seconds, Alertmanager after 10."""
 
-DRAIN_BYTES = 1024 * 1024
+UNPROVEN_BYTES = 64 * 1024 * 1024
+"""What is held at once of bodies whose sender is not known until they are complete, because a signature covers them."""
+
+DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_SECONDS = 2.0
-"""What is still read of a body that is refused: a sender that is still writing would only see a broken connection."""
+"""What is still read of a body that is refused, and thrown away: a sender that is still writing would only see a
+broken connection."""
 
 _PIECE = 1024 * 1024
 _MOST_MEMBERS = 16  # gzip streams one after the other in one body; each costs an allocation and a copy of the rest
@@ -36,12 +40,34 @@ class BodyTooSlow(Exception):
     """The body was not complete in time."""
 
 
+class TooManyBodies(Exception):
+    """Strangers, or senders that are not known yet, hold all that may be held of their bodies."""
+
+
 class BodyNotDecoded(Exception):
     """The body is not what its Content-Encoding says."""
 
 
 class UnknownEncoding(Exception):
     """The body came in an encoding that is not supported."""
+
+
+class Budget:
+    """Bytes of bodies whose sender is not known yet, of all connections and paths together; for one event loop."""
+
+    def __init__(self, most: int = UNPROVEN_BYTES) -> None:
+        self._left = most
+
+    def take(self, size: int) -> bool:
+        """Whether so many more may be held; then they are."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """They are held no longer, or their sender is known."""
+        self._left += size
 
 
 class BodyReader:
@@ -58,9 +84,11 @@ class BodyReader:
         self._late: set[asyncio.Task[object]] = set()  # those that were cancelled because of it
         self._timer: asyncio.TimerHandle | None = None  # never later than the first deadline
 
-    async def read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+    async def read(self, headers: Mapping[str, str], receive: Receive, unproven: Budget | None = None) -> bytes:
         """The whole body as sent; `headers` have lower-case names. Raises `BodyTooLarge`, `BodyTooSlow`, and
-        Starlette's `ClientDisconnect` when the sender goes away."""
+        Starlette's `ClientDisconnect` when the sender goes away; with a budget `TooManyBodies` when that is used up.
+        Who is to prove itself by the body is asked for that before anything else is awaited.
+        """
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.most:
             raise BodyTooLarge(unread=True)
@@ -71,7 +99,7 @@ class BodyReader:
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._look, loop)
         try:
-            return await self._read(receive)
+            return await self._read(receive, unproven)
         except asyncio.CancelledError as error:
             # As `asyncio.timeout` has it: who was cancelled by somebody else as well stays cancelled.
             if task in self._late and task.uncancel() == 0:
@@ -81,20 +109,26 @@ class BodyReader:
             del self._deadlines[task]
             self._late.discard(task)
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _read(self, receive: Receive, unproven: Budget | None) -> bytes:
         chunks: list[bytes] = []
         size = 0
         more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self.most:
-                raise BodyTooLarge(unread=True)
-            chunks.append(chunk)
-            more = message.get("more_body", False)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk = message.get("body", b"")
+                if size + len(chunk) > self.most:
+                    raise BodyTooLarge(unread=True)
+                if unproven is not None and not unproven.take(len(chunk)):
+                    raise TooManyBodies
+                size += len(chunk)
+                chunks.append(chunk)
+                more = message.get("more_body", False)
+        finally:
+            if unproven is not None:
+                unproven.give_back(size)
         return b"".join(chunks)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:

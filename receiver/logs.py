@@ -22,6 +22,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 OF_STRANGERS = frozenset({
     "connection closed", "slack body too large", "slack body too slow", "slack request denied",
+    "too many bodies of unknown senders",
     "webhook body too large", "webhook body too slow", "webhook denied", "webhook sender went away",
 })  # fmt: skip
 """What anybody can have logged, as often as they like."""

@@ -40,7 +40,7 @@ FRESH_SECONDS = 5.0
 SCRAPE_SECONDS = 2.0
 """How long a scrape waits for the database; then it goes without the record's figures."""
 
-OUTCOMES = ("recorded", "unreadable", "denied", "too_large", "encoding", "gone", "database_away", "failed")
+OUTCOMES = ("recorded", "unreadable", "denied", "too_large", "encoding", "gone", "busy", "database_away", "failed")
 """What became of a request to a webhook."""
 
 MEANINGS = (*(meaning.value for meaning in Meaning), "blind", "tests", "heartbeats", "truncated", "rejected")

@@ -41,6 +41,8 @@ from receiver.bodies import (
     BodyReader,
     BodyTooLarge,
     BodyTooSlow,
+    Budget,
+    TooManyBodies,
     decoded,
     drain,
     supported,
@@ -64,6 +66,9 @@ _numbers = itertools.count()
 """The id of a request says which process took it and which of its requests it was: no two are the same, those of a time
 stand together in the index, and the operating system is not asked for each."""
 
+_BY_HEADERS = frozenset({Denial.SIGNATURE_MISSING, Denial.TIMESTAMP_MISSING, Denial.TIMESTAMP_MALFORMED})
+"""Why a request is not signed, whatever its body is."""
+
 AT_ONCE_BYTES = 32 * 1024
 """Bodies up to this are read on the event loop, which takes less than handing them to a thread: half a millisecond."""
 
@@ -83,6 +88,7 @@ class Webhook:
     heard: Callable[[Reading], None]  # called after a commit with what was recorded
     meter: WebhookMeter
     bodies: BodyReader
+    unproven: Budget
     rates: Rates
     replays: Replays
     masks: Masks
@@ -102,6 +108,11 @@ class Webhook:
             if error.unread:
                 await drain(headers, receive)
             return _problem(413, "body", f"the body is larger than {self.bodies.most} bytes", close=True)
+        except TooManyBodies:
+            self.meter.outcome("busy")
+            _log.warning("too many bodies of unknown senders", extra={"source": self.source})
+            await drain(headers, receive)
+            return _problem(503, "body", "too many bodies at once, send again", retry=True, close=True)
         except BodyTooSlow:
             self.meter.outcome("gone")
             _log.warning("webhook body too slow", extra={"source": self.source})
@@ -115,17 +126,17 @@ class Webhook:
             self.meter.took(time.monotonic() - began)
 
     async def _answer(self, headers: Mapping[str, str], receive: Receive) -> ASGIApp:
-        # A signature covers the body; other credentials are checked before a byte of it is read.
+        # A signature covers the body; whatever the headers say alone is checked before a byte of it is read.
         signed = self.auth.signed
-        proof = self._proof(headers, b"") if not signed else Allowed()
-        if isinstance(proof, Denied):
+        proof = self._proof(headers, b"")
+        if isinstance(proof, Denied) and (not signed or proof.reason in _BY_HEADERS):
             await drain(headers, receive)
             return self._denied(proof)
-        body = await self.bodies.read(headers, receive)
+        body = await self.bodies.read(headers, receive, self.unproven if signed else None)
         if signed:
             proof = self._proof(headers, body)
-            if isinstance(proof, Denied):
-                return self._denied(proof)
+        if isinstance(proof, Denied):
+            return self._denied(proof)
         encoding = headers.get("content-encoding", "")
         if encoding and not supported(encoding):
             self.meter.outcome("encoding")

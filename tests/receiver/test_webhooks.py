@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +29,7 @@ from db.commands.cli import run
 from db.model.finding import CONTENT_TYPE
 from db.server.private import PrivateServer, reserved_port
 from receiver.app import Settings, create_app
+from receiver.bodies import Budget
 from receiver.settings import MAX_BODY_BYTES
 from receiver.sources.stored import read_stored
 from tests.bodies import alert, grafana
@@ -42,6 +44,7 @@ SIGNED_BODY = (PAYLOADS / VECTOR["file"]).read_bytes()
 STAMP_HEADER = "X-Grafana-Alerting-Timestamp"
 SIGNATURE_HEADER = "X-Grafana-Alerting-Signature"
 BEARER = {"Authorization": f"Bearer {WEBHOOK_TOKEN}"}
+SIGNING = {"WEBHOOK_AUTH": "hmac", "WEBHOOK_AUTH_ALERTMANAGER": "bearer"}
 
 
 def kept(url: DbUrl) -> list[dict[str, Any]]:
@@ -306,6 +309,55 @@ def test_who_may_not_post_is_refused_before_the_body_is_read(town: Town) -> None
     began = time.monotonic()
     assert talk(town.observer.port, request).startswith(b"HTTP/1.1 401 ")
     assert time.monotonic() - began < 5
+
+
+def test_who_has_signed_nothing_is_refused_before_the_body_is_read(db_url: DbUrl, slack: SandboxSlack) -> None:
+    ways = {**SIGNING, "WEBHOOK_HMAC_SECRET": "secret", "WEBHOOK_HMAC_TIMESTAMP_HEADER": STAMP_HEADER}
+    signature, now = f"{SIGNATURE_HEADER}: {'0' * 64}\r\n", f"{STAMP_HEADER}: {int(time.time())}\r\n"
+    with Observer(db_url, slack, ways) as observer:
+        for headers in ("", signature, now, f"{signature}{STAMP_HEADER}: soon\r\n"):
+            request = f"POST /webhook/grafana HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n{headers}\r\n"
+            assert talk(observer.port, request.encode()).startswith(b"HTTP/1.1 401 ")
+    assert kept(db_url) == []
+
+
+def test_bodies_of_unknown_senders_share_one_budget(
+    db_url: DbUrl, slack: SandboxSlack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever could have signed is not known until the body is complete: what all of them hold together has a bound,
+    for the webhooks and for Slack's requests, and is free again as soon as they are gone."""
+    monkeypatch.setattr("receiver.app.Budget", partial(Budget, 600_000))
+    unfinished = f"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY_BYTES}\r\n%s\r\n"
+    webhook = (unfinished % ("/webhook/grafana", f"{SIGNATURE_HEADER}: {'0' * 64}\r\n")).encode()
+    event = unfinished.replace(str(MAX_BODY_BYTES), "1000000")
+    event = event % ("/slack/events", "X-Slack-Signature: v0=0\r\nX-Slack-Request-Timestamp: 1\r\n")
+    signature = hmac.new(b"secret", BODY, hashlib.sha256).hexdigest()
+    ways = {**SIGNING, "WEBHOOK_HMAC_SECRET": "secret"}
+    with Observer(db_url, slack, ways) as observer:
+
+        def post() -> httpx.Response:
+            return httpx.post(f"{observer.url}/webhook/grafana", content=BODY, headers={SIGNATURE_HEADER: signature})
+
+        def is_taken() -> bool:
+            return post().status_code == 200
+
+        assert is_taken()
+        with ExitStack() as stack:
+            for request in (webhook, event.encode()):
+                wire = stack.enter_context(socket.create_connection(("127.0.0.1", observer.port), timeout=20))
+                wire.sendall(request + bytes(299_900))
+            wait_until(lambda: not is_taken(), "the budget to be used up")
+            answer = post()
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.json()["reason"] == "too many bodies at once, send again"
+            answers = [talk(observer.port, request + bytes(1_000)) for request in (webhook, event.encode())]
+            assert [answer.split(b"\r\n")[0][:12] for answer in answers] == [b"HTTP/1.1 503"] * 2
+            assert all(b"retry-after: 5" in answer.lower() for answer in answers)
+            assert httpx.get(f"{observer.url}/health").status_code == 200
+        wait_until(is_taken, "a signed request to be taken again")
+    assert {"grafana", "slack"} <= {
+        vars(record)["source"] for record in caplog.records if record.message == "too many bodies of unknown senders"
+    }
 
 
 # What is too large, or in a form that is not read
