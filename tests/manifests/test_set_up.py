@@ -272,3 +272,5 @@ def test_each_container_gets_the_secrets_of_its_account_only(secrets: Path) -> N
             source = volume.partition(":")[0]
             known = source in ("mysql", "../config", "../secrets/observer")
             assert known or (CHECKOUT / "manifests" / source).exists(), volume
+    for name in ("migrate", "observer", "keeper", "reader"):  # certificates and the policy file
+        assert "../config:/etc/observer:ro" in SERVICES[name]["volumes"], name
