@@ -9,6 +9,9 @@ import pymysql
 from pymysql._auth import caching_sha2_password_auth
 from pymysql.connections import MySQLResult
 
+from db.database import _Connection
+from tests.borrowed import borrowed, names_inside
+
 
 def test_the_private_parts_of_the_driver_are_there() -> None:
     """A new release that renames one of them would switch a limit off without a word."""
@@ -33,3 +36,6 @@ def test_the_private_parts_of_the_driver_are_there() -> None:
         for name in names.split():
             assert name in there, f"{method.__qualname__} {name}"
     assert "sock" in inspect.signature(connection.connect).parameters
+    taken = borrowed(_Connection)
+    assert "_read_timeout" in taken
+    assert taken - names_inside(connection) == set()

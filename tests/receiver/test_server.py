@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from db.server.private import reserved_port
 from receiver.bodies import DRAIN_SECONDS
 from receiver.server import GuardedProtocol, server_config
+from tests.borrowed import borrowed, names_inside
 from tests.servers.slack import ThreadedServer
 
 
@@ -358,6 +359,9 @@ def test_what_is_still_to_come_of_an_answered_request_is_awaited_for_a_moment_on
 
 def test_the_private_parts_that_the_guards_rest_on_are_there() -> None:
     """A new release that renames one of them would switch a guard off without a word."""
+    taken = borrowed(GuardedProtocol)
+    assert "pipeline" in taken
+    assert taken - names_inside(HttpToolsProtocol) == set()
     overridden = (
         "connection_made connection_lost data_received on_message_begin on_url on_header on_headers_complete on_body "
         "on_message_complete on_response_complete timeout_keep_alive_handler send_400_response"
