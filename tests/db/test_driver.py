@@ -37,5 +37,5 @@ def test_the_private_parts_of_the_driver_are_there() -> None:
             assert name in there, f"{method.__qualname__} {name}"
     assert "sock" in inspect.signature(connection.connect).parameters
     taken = borrowed(_Connection)
-    assert "_read_timeout" in taken
+    assert "_read_packet" in taken
     assert taken - names_inside(connection) == set()
