@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.text.markup import Mrkdwn, code, joined, safe
 from bot.text.words import Who, Words, largest_units
-from db.model.incident import EventKind, Severity, Status
+from db.model.incident import MOST_COUNTED, EventKind, Severity, Status
 from db.model.lifecycle import Action
 from db.model.reconcile import FOUND_BY
 
@@ -188,10 +188,12 @@ class English(Words):
         return f"Resolve {number}" if number else "Resolve incident"
 
     def listing_title(self, total: int, *, only_open: bool) -> str:
-        return f"{total} {'open ' if only_open else ''}{_plural(total, 'incident')}"
+        counted = str(total) if total <= MOST_COUNTED else f"More than {MOST_COUNTED:,}"
+        return f"{counted} {'open ' if only_open else ''}{_plural(total, 'incident')}"
 
     def listing_rest(self, shown: int, total: int) -> str:
-        return f"Showing the {shown} most urgent of {total}."
+        counted = str(total) if total <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
+        return f"Showing the {shown} most urgent of {counted}."
 
     def shared_by(self, who: Who) -> Mrkdwn:
         return Mrkdwn(f"Shared by {who.name}")

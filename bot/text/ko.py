@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bot.text.markup import Mrkdwn, code, joined, safe
 from bot.text.words import Who, Words, largest_units
-from db.model.incident import EventKind, Severity, Status
+from db.model.incident import MOST_COUNTED, EventKind, Severity, Status
 from db.model.lifecycle import Action
 from db.model.reconcile import FOUND_BY
 
@@ -201,10 +201,10 @@ class Korean(Words):
         return f"{number} 해결" if number else "인시던트 해결"
 
     def listing_title(self, total: int, *, only_open: bool) -> str:
-        return f"{'진행 중인 ' if only_open else ''}인시던트 {total}건"
+        return f"{'진행 중인 ' if only_open else ''}인시던트 {_counted(total)}"
 
     def listing_rest(self, shown: int, total: int) -> str:
-        return f"전체 {total}건 중 가장 급한 {shown}건만 보여 드립니다."
+        return f"전체 {_counted(total)} 중 가장 급한 {shown}건만 보여 드립니다."
 
     def shared_by(self, who: Who) -> Mrkdwn:
         return Mrkdwn(f"{_by(who)} 공유했습니다")
@@ -283,6 +283,10 @@ class Korean(Words):
     def _of(self, who: Who | None, at: Mrkdwn) -> str:
         said = joined(", ", [self._named(who) if who else Mrkdwn(""), at])
         return f" ({said})" if said else ""
+
+
+def _counted(total: int) -> str:
+    return f"{total}건" if total <= MOST_COUNTED else f"{MOST_COUNTED:,}건 이상"
 
 
 def _by(who: Who) -> str:

@@ -220,9 +220,14 @@ class Filter:
     service: str = ""
 
 
+MOST_COUNTED = 10_000
+"""More than that are not counted for a list: counting all of a great many takes longer than a person waits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The first incidents of a filter (worst first, then newest), and how many there are in all."""
+    """The most urgent incidents of a filter, and how many there are in all; more than `MOST_COUNTED` are `MOST_COUNTED`
+    + 1."""
 
     incidents: tuple[Incident, ...]
     total: int

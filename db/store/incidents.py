@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from db.columns import cut, cut_bytes, from_bytes, from_json, from_time, to_json
@@ -12,8 +12,8 @@ from db.database import Row, Transaction
 from db.literals import Written, text_literal
 from db.model.alert import Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, Place, Reference, spelt
-from db.model.incident import Chain, Filter, Incident, Severity, Status
-from db.queries import query
+from db.model.incident import MOST_COUNTED, Chain, Filter, Incident, Severity, Status
+from db.queries import Query, query
 
 _STEPS = 1 << 20, 1 << 24
 
@@ -200,29 +200,66 @@ def update_each(tx: Transaction, changes: Sequence[tuple[Incident, int, int]]) -
 
 
 def search(tx: Transaction, wanted: Filter, limit: int) -> list[Incident]:
-    """The first incidents of a filter, the worst first, then the newest."""
-    return [_incident(row) for row in tx.rows(query("incidents", "search"), _filter(wanted) | {"limit": limit})]
+    """The first incidents of a filter: the open ones first; of these the worst, those that nobody has, the oldest; of
+    those that are over the worst, then the newest."""
+    found: list[Incident] = []
+    statuses = wanted.statuses or tuple(Status)
+    for chosen, direction in (
+        ([status for status in statuses if status is not Status.RESOLVED], "ASC"),
+        ([status for status in statuses if status is Status.RESOLVED], "DESC"),
+    ):
+        left = limit - len(found)
+        parts = [
+            _places(wanted) | {"status": status.value, "rank": int(severity.rank), "limit": left}
+            for status in chosen
+            for severity in wanted.severities or tuple(Severity)
+        ]
+        if parts and left > 0:
+            first = _through(query("incidents", "first"), wanted, direction=direction)
+            some = [_incident(row) for row in tx.rows_of_each(query("incidents", "found"), first, parts)]
+            found += sorted(some, key=_urgency)[:left]
+    return found
 
 
 def count(tx: Transaction, wanted: Filter) -> int:
-    """How many incidents a filter finds."""
-    row = tx.row(query("incidents", "count"), _filter(wanted))
+    """How many incidents a filter finds; `MOST_COUNTED` + 1 means more than `MOST_COUNTED`."""
+    values = _places(wanted) | {
+        "statuses": [status.value for status in wanted.statuses or tuple(Status)],
+        "ranks": [int(severity.rank) for severity in wanted.severities or tuple(Severity)],
+        "most": MOST_COUNTED + 1,
+    }
+    row = tx.row(_through(query("incidents", "count"), wanted), values)
     return int(row["total"]) if row else 0
+
+
+def _urgency(incident: Incident) -> tuple[int, bool, int]:
+    number = incident.number if incident.is_open else -incident.number
+    return int(incident.severity.rank), incident.status is not Status.ACTIVE, number
+
+
+def _through(wanted_query: Query, wanted: Filter, **words: str) -> Query:
+    """The query through the index that has what the filter names in the order of the list."""
+    index = next(
+        (index for name, index in _INDEXES.items() if getattr(wanted, name)),
+        "idx_status_severity_number",
+    )
+    return replace(wanted_query, sql=wanted_query.sql.format(index=index, **words))
+
+
+_INDEXES = {
+    "service": "idx_service_status_severity_number",
+    "namespace": "idx_namespace_status_severity_number",
+    "cluster": "idx_cluster_status_severity_number",
+}
+"""By what a filter names, the most selective first."""
 
 
 def _keys(rows: Sequence[Row]) -> list[IncidentKey]:
     return [IncidentKey(row["incident_key"]) for row in rows]
 
 
-def _filter(wanted: Filter) -> dict[str, object]:
-    return {
-        "statuses": [status.value for status in wanted.statuses or tuple(Status)],
-        "any_severity": not wanted.severities,
-        "severities": [severity.value for severity in wanted.severities or tuple(Severity)],
-        "cluster": spelt(wanted.cluster),
-        "namespace": spelt(wanted.namespace),
-        "service": spelt(wanted.service),
-    }
+def _places(wanted: Filter) -> dict[str, object]:
+    return {"cluster": spelt(wanted.cluster), "namespace": spelt(wanted.namespace), "service": spelt(wanted.service)}
 
 
 def _columns(incident: Incident) -> dict[str, object]:

@@ -10,7 +10,7 @@ from db.store import alerts, incidents, instances, timeline
 
 
 def list_incidents(database: Database, wanted: Filter, limit: int = 10) -> Listing:
-    """The first incidents of a filter, the worst first, then the newest; and how many there are."""
+    """The first incidents of a filter: the worst first, of these those that nobody has, the oldest; and how many."""
 
     def work(tx: Transaction) -> Listing:
         found = incidents.search(tx, wanted, limit)

@@ -12,6 +12,7 @@ import pymysql.cursors
 import pytest
 
 from db.database import Database, Transaction
+from db.model.incident import Filter
 from db.queries import Query, query
 from db.store import incidents
 from db.transactions import ingest
@@ -101,6 +102,40 @@ def test_a_message_is_looked_up_by_its_place(db_url: DbUrl, small_record: list[d
     by_place = query("incidents", "by_place").sql
     assert index_of(db_url, "slack_messages", by_place, place) == "idx_messages_place"
     assert index_of(db_url, "incidents", by_place, place) == "PRIMARY"
+
+
+@pytest.mark.parametrize(
+    "wanted", [Filter(), Filter(service="s7"), Filter(cluster="prod-a"), Filter(namespace="shop"), Filter(statuses=())]
+)
+def test_a_list_reads_what_it_shows_however_many_are_open(database: Database, db_url: DbUrl, wanted: Filter) -> None:
+    alerts = [
+        an_alert(f"f{number}", service=f"s{number % 8}", phase=f"p{number}", cluster="prod-a", namespace="shop")
+        for number in range(800)
+    ]
+    ingest.record_delivery(database, a_delivery(), a_reading(*alerts), POLICY, at(0))
+    rows(db_url, "UPDATE incidents SET severity = 'high', severity_rank = 1 WHERE number % 3 = 0")
+
+    def look(tx: Transaction) -> tuple[int, int]:
+        before = keys_read(tx)
+        found = incidents.search(tx, wanted, 10)
+        return len(found), keys_read(tx) - before
+
+    assert database.transact(look)[0] == 10
+    assert database.transact(look)[1] < 200
+
+
+def test_no_more_incidents_are_counted_than_a_list_says(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incidents, "MOST_COUNTED", 20)
+    alerts = [an_alert(f"f{number}", phase=f"p{number}") for number in range(400)]
+    ingest.record_delivery(database, a_delivery(), a_reading(*alerts), POLICY, at(0))
+
+    def count(tx: Transaction) -> tuple[int, int]:
+        before = keys_read(tx)
+        return incidents.count(tx, Filter()), keys_read(tx) - before
+
+    counted, read = database.transact(count)
+    assert counted == 21
+    assert read < 100
 
 
 def test_the_newest_incident_of_a_key_takes_one_look_however_many_there_were(database: Database, db_url: DbUrl) -> None:

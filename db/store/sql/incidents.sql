@@ -175,22 +175,30 @@ SET status = %(status)s, severity = %(severity)s, severity_rank = %(severity_ran
     chain_length = %(chain_length)s, chain_head = %(chain_head)s
 WHERE incident_id = %(incident_id)s AND version = %(was)s
 
--- name: search
--- The first incidents of a filter, the worst first, then the newest.
-SELECT * FROM incidents
-WHERE status IN %(statuses)s
-  AND (%(any_severity)s OR severity IN %(severities)s)
-  AND (%(cluster)s = '' OR cluster = %(cluster)s)
-  AND (%(namespace)s = '' OR namespace = %(namespace)s)
-  AND (%(service)s = '' OR service = %(service)s)
-ORDER BY severity_rank, number DESC
-LIMIT %(limit)s
+-- name: found
+-- Incidents by numbers that were found.
+SELECT incidents.* FROM ({each}) AS found STRAIGHT_JOIN incidents FORCE INDEX (uq_number)
+ON incidents.number = found.number
+
+-- name: first
+-- The numbers of the first incidents of one status and severity: as many entries of the index are read as are wanted.
+(
+  SELECT number FROM incidents FORCE INDEX ({index})
+  WHERE status = %(status)s AND severity_rank = %(rank)s
+    AND (%(cluster)s = '' OR cluster = %(cluster)s)
+    AND (%(namespace)s = '' OR namespace = %(namespace)s)
+    AND (%(service)s = '' OR service = %(service)s)
+  ORDER BY number {direction}
+  LIMIT %(limit)s
+)
 
 -- name: count
--- How many incidents a filter finds.
-SELECT COUNT(*) AS total FROM incidents
-WHERE status IN %(statuses)s
-  AND (%(any_severity)s OR severity IN %(severities)s)
-  AND (%(cluster)s = '' OR cluster = %(cluster)s)
-  AND (%(namespace)s = '' OR namespace = %(namespace)s)
-  AND (%(service)s = '' OR service = %(service)s)
+-- How many incidents a filter finds, up to a most.
+SELECT COUNT(*) AS total FROM (
+  SELECT 1 FROM incidents FORCE INDEX ({index})
+  WHERE status IN %(statuses)s AND severity_rank IN %(ranks)s
+    AND (%(cluster)s = '' OR cluster = %(cluster)s)
+    AND (%(namespace)s = '' OR namespace = %(namespace)s)
+    AND (%(service)s = '' OR service = %(service)s)
+  LIMIT %(most)s
+) AS found

@@ -26,23 +26,36 @@ def numbers(database: Database, wanted: Filter, limit: int = 10) -> tuple[list[i
     return [incident.number for incident in listing.incidents], listing.total
 
 
-def test_the_open_ones_are_listed_worst_first_then_newest(database: Database) -> None:
+def test_the_open_ones_are_listed_worst_first_and_of_these_first_what_nobody_has_then_the_oldest(
+    database: Database,
+) -> None:
     several(database)
-    assert numbers(database, Filter()) == ([4, 2, 3, 1], 4)
+    assert numbers(database, Filter()) == ([2, 4, 1, 3], 4)
+    deliver(database, an_alert("f9", service="f", cluster="x", labels={"severity": "critical"}), now=20)
+    assert numbers(database, Filter()) == ([2, 6, 4, 1, 3], 5)
+
+
+def test_what_is_over_is_listed_behind_what_is_open_the_newest_first(database: Database) -> None:
+    several(database)
+    for number in (1, 3):
+        respond.change_status(database, number, Action.RESOLVE, person("U1"), at(20), policy=POLICY)
+    assert numbers(database, Filter(statuses=(Status.RESOLVED,))) == ([3, 1, 5], 3)
+    assert numbers(database, Filter(statuses=())) == ([2, 4, 3, 1, 5], 5)
+    assert numbers(database, Filter(statuses=()), 3) == ([2, 4, 3], 5)
 
 
 def test_a_list_is_limited_and_says_how_many_there_are(database: Database) -> None:
     several(database)
-    assert numbers(database, Filter(), 2) == ([4, 2], 4)
-    assert numbers(database, Filter(), 4) == ([4, 2, 3, 1], 4)
+    assert numbers(database, Filter(), 2) == ([2, 4], 4)
+    assert numbers(database, Filter(), 4) == ([2, 4, 1, 3], 4)
 
 
 def test_filters_narrow_the_list(database: Database) -> None:
     several(database)
     assert numbers(database, Filter(statuses=(Status.ACKNOWLEDGED,))) == ([4], 1)
     assert numbers(database, Filter(statuses=(Status.RESOLVED,))) == ([5], 1)
-    assert numbers(database, Filter(statuses=())) == ([4, 2, 3, 1, 5], 5)
-    assert numbers(database, Filter(severities=(Severity.WARNING, Severity.INFO))) == ([3, 1], 2)
+    assert numbers(database, Filter(statuses=())) == ([2, 4, 1, 3, 5], 5)
+    assert numbers(database, Filter(severities=(Severity.WARNING, Severity.INFO))) == ([1, 3], 2)
     assert numbers(database, Filter(cluster="y")) == ([3], 1)
     assert numbers(database, Filter(service="b", severities=(Severity.CRITICAL,))) == ([2], 1)
     assert numbers(database, Filter(namespace="nowhere")) == ([], 0)
