@@ -139,7 +139,9 @@ def _is_cluster(tx: Transaction) -> bool:
     return seen.get("wsrep_on", "").upper() == "ON" or bool(seen.get("group_replication_group_name"))
 
 
-def schema_state(database: Database, steps: Sequence[Migration] | None = None) -> SchemaState:
+def schema_state(
+    database: Database, steps: Sequence[Migration] | None = None, *, patience_seconds: float | None = None
+) -> SchemaState:
     """Compare the database with this program, changing nothing."""
     wanted = migrations() if steps is None else tuple(steps)
 
@@ -148,10 +150,10 @@ def schema_state(database: Database, steps: Sequence[Migration] | None = None) -
             return SchemaState(found=0, known=wanted[-1].version)
         return _state(tx, wanted)
 
-    return database.transact(work, idempotent=True)
+    return database.transact(work, idempotent=True, patience_seconds=patience_seconds)
 
 
-def cannot_write(database: Database) -> str:
+def cannot_write(database: Database, *, patience_seconds: float = 1.0) -> str:
     """Why nothing can be written although the server can be read, in a sentence; empty when it can. Changes nothing."""
 
     def work(tx: Transaction) -> str:
@@ -165,7 +167,8 @@ def cannot_write(database: Database) -> str:
         return ""
 
     try:
-        return database.transact(work, idempotent=True, patience_seconds=1)  # for another host, if there is one
+        # Patience is for another host, if there is one.
+        return database.transact(work, idempotent=True, patience_seconds=patience_seconds)
     except DatabaseReadOnly as error:
         return str(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,10 @@ Voice = Callable[[], Mapping[str, Any]]
 """What the bot says of itself: whether Slack listens, and which configuration errors it reported."""
 
 
+READY_SECONDS = 0.9
+"""After this `/ready` answers without the database: probes give up after a second."""
+
+
 class Health:
     """The endpoints `/health`, `/ready` and `/`."""
 
@@ -40,16 +45,19 @@ class Health:
         self._rates = rates
         self._voice = voice
         self._version = version
-        self._limiter = anyio.CapacityLimiter(2)
+        self._limiter = anyio.CapacityLimiter(1)
+        self._looking: asyncio.Task[dict[str, Any]] | None = None
+        self._looking_since = 0.0  # by the clock of the event loop
+        self._problem = ""  # of the look before
 
     async def health(self, request: Request) -> Response:
         """Alive: 200 as long as the event loop turns."""
         return JSONResponse({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:
-        """Ready: the database answers, takes writes and has the right tables. Slack's problems, and those of sources
-        whose lists are read, are shown, and are no reason to stop taking alerts."""
-        database = await anyio.to_thread.run_sync(self._look, limiter=self._limiter)
+        """Ready: the database answers in time, takes writes and has the right tables. Slack's problems, and those of
+        sources whose lists are read, are shown, and are no reason to stop taking alerts."""
+        database = dict(await self._seen())
         ready = database["problem"] == ""
         looks = database.pop("reconciliation", None)
         slack = dict(self._voice())
@@ -84,10 +92,27 @@ class Health:
             }
         )
 
+    async def _seen(self) -> dict[str, Any]:
+        """What the one look at the database sees that all who ask at the moment share: however many they are, nobody
+        waits for anybody else's, and a database that is silent holds one thread."""
+        now = asyncio.get_running_loop().time
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_in_a_thread())
+            self._looking_since = now()
+        with anyio.move_on_after(READY_SECONDS):
+            return await asyncio.shield(self._looking)
+        silent = f"DatabaseAway: the database has not answered for {now() - self._looking_since:.1f} s"
+        return {"problem": self._problem or silent}
+
+    async def _look_in_a_thread(self) -> dict[str, Any]:
+        found = await anyio.to_thread.run_sync(self._look, limiter=self._limiter, abandon_on_cancel=True)
+        self._problem = found["problem"]
+        return found
+
     def _look(self) -> dict[str, Any]:
         try:
-            state = schema_state(self._database)
-            if problem := cannot_write(self._database) or state.problem:
+            state = schema_state(self._database, patience_seconds=READY_SECONDS / 3)
+            if problem := cannot_write(self._database, patience_seconds=READY_SECONDS / 3) or state.problem:
                 return {"problem": problem, "schema": state.found, "host": self._database.host}
             behind, oldest = telling.backlog(self._database)
             broken = telling.broken_channels(self._database, self._clock())

@@ -21,7 +21,7 @@ _Key = tuple[str, object, object]
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 OF_STRANGERS = frozenset({
-    "connection closed", "slack body too large", "slack body too slow", "slack request denied",
+    "connection closed", "no more connections", "slack body too large", "slack body too slow", "slack request denied",
     "too many bodies of unknown senders",
     "webhook body too large", "webhook body too slow", "webhook denied", "webhook sender went away",
 })  # fmt: skip

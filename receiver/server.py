@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import sys
 from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +21,20 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from receiver.bodies import DRAIN_SECONDS
 
+if sys.platform != "win32":
+    import resource
+
 _log = logging.getLogger(__name__)
+
+
+FILES_LEFT = 4
+"""So near to the limit of open files it counts as reached: some files may be the database's or Slack's."""
+
+
+def _most_files() -> float:
+    if sys.platform == "win32":
+        return math.inf
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class _OnePacket(asyncio.Transport):
@@ -112,6 +127,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """A sender connected; its request may not let us wait."""
         super().connection_made(_OnePacket(transport, self.loop))
+        if transport.get_extra_info("socket").fileno() >= _most_files() - FILES_LEFT:  # the lowest free one is taken
+            # From there on the event loop resets whoever comes, without a word.
+            _log.warning("no more connections", extra={"reason": "the limit of open files (ulimit -n) is reached"})
         self._await_within(self.header_seconds, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:

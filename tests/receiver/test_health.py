@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
 import httpx
 
 from db.server.private import reserved_port
 from tests.servers.database import DbUrl
-from tests.servers.observer import Observer, Town
-from tests.servers.slack import SandboxSlack
+from tests.servers.observer import Observer, ObserverProcess, Town
+from tests.servers.proxy import Proxy
+from tests.servers.slack import SandboxSlack, wait_until
 
 
 def test_ready_names_the_database_host(town: Town) -> None:
@@ -23,3 +31,36 @@ def test_ready_names_the_host_that_is_used_when_the_preferred_one_is_away(db_url
         answer = httpx.get(f"{observer.url}/ready", timeout=30)
         assert answer.status_code == 200
         assert answer.json()["database"]["host"] == f"{db_url.host}:{db_url.port}"
+
+
+def test_a_silent_database_holds_up_nobody_who_asks_whether_all_is_ready(db_url: DbUrl, slack: SandboxSlack) -> None:
+    """However many ask: one after the other they would wait for minutes, and a probe for a second."""
+    with (
+        Proxy(db_url.host, db_url.port) as proxy,
+        Observer(replace(db_url, host=proxy.host, port=proxy.port), slack) as observer,
+        ThreadPoolExecutor(40) as threads,
+    ):
+
+        def ready(number: int = 0) -> httpx.Response:
+            return httpx.get(f"{observer.url}/ready", timeout=5)
+
+        assert ready().status_code == 200
+        proxy.stall()
+        answers = list(threads.map(ready, range(40)))
+        assert {answer.status_code for answer in answers} == {503}
+        assert "DatabaseAway: the database has not answered for" in answers[0].json()["database"]["problem"]
+        assert ready().status_code == 503, "a look that hangs still is not begun again"
+        proxy.mend()
+        wait_until(lambda: ready().status_code == 200, "it to be ready again")
+
+
+def test_connections_beyond_the_limit_of_open_files_are_named_in_the_log(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path
+) -> None:
+    few = ("sh", "-c", f"ulimit -n 64; exec {sys.executable} -m receiver")
+    with ObserverProcess(db_url, slack, tmp_path / "log", command=few) as observer:
+        with ExitStack() as stack:
+            for _ in range(80):
+                stack.enter_context(socket.create_connection(("127.0.0.1", observer.port), timeout=5))
+            wait_until(lambda: "the limit of open files" in observer.log.read_text(), "the log to name it")
+        wait_until(observer.ready, "it to be ready again")

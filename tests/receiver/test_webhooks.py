@@ -626,7 +626,7 @@ def test_without_the_database_the_sender_is_told_to_come_again_and_then_it_is_re
         proxy.mend()
         assert len(send(observer.url, later).json()["incidents"]["opened"]) == 1
         assert send(observer.url, b"not json").status_code == 422
-        assert httpx.get(f"{observer.url}/ready", timeout=60).json()["status"] == "ready"
+        wait_until(lambda: httpx.get(f"{observer.url}/ready", timeout=60).json()["status"] == "ready", "it to be ready")
     assert [row["received"] for row in kept(db_url)] == [BODY, later, b"not json"]
 
 
