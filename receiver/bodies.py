@@ -159,11 +159,6 @@ async def drain(headers: Mapping[str, str], receive: Receive) -> None:
             more = message["type"] == "http.request" and message.get("more_body", False)
 
 
-def supported(encoding: str) -> bool:
-    """Whether bodies with this Content-Encoding can be read."""
-    return _word(encoding) in ("", "identity", "gzip", "x-gzip", "deflate")
-
-
 def decoded(body: bytes, encoding: str, most: int) -> bytes:
     """The body without its Content-Encoding, at most `most` bytes; no more than that is ever decompressed.
 

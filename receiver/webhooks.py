@@ -43,9 +43,9 @@ from receiver.bodies import (
     BodyTooSlow,
     Budget,
     TooManyBodies,
+    UnknownEncoding,
     decoded,
     drain,
-    supported,
 )
 from receiver.collector import Collector
 from receiver.masking import mask_body
@@ -137,16 +137,10 @@ class Webhook:
             proof = self._proof(headers, body)
         if isinstance(proof, Denied):
             return self._denied(proof)
-        encoding = headers.get("content-encoding", "")
-        if encoding and not supported(encoding):
-            self.meter.outcome("encoding")
-            return _problem(
-                415, "Content-Encoding", f"{encoding[:40]!r} is not supported; send gzip, or the body as is"
-            )
         arrived = _Arrived(
             received_at=self.clock(),
             content_type=_content_type(headers),
-            encoding=encoding,
+            encoding=headers.get("content-encoding", ""),
             body=body,
             credential=proof.credential,
             signature=proof.signature,
@@ -173,25 +167,16 @@ class Webhook:
     async def _take(self, arrived: _Arrived) -> ASGIApp:
         """Read, have it recorded, answer."""
         alerts, replayed = 0, False
-        try:
-            if len(arrived.body) <= AT_ONCE_BYTES and not arrived.encoding and not self.masks.storage:
-                understood = self._understand(arrived)
-            else:
-                understood = await anyio.to_thread.run_sync(self._prepare, arrived, limiter=self.readers)
-        except BodyTooLarge:
-            self.meter.outcome("too_large")
-            _log.warning("webhook body too large", extra={"source": self.source, "bytes": len(arrived.body)})
-            return _problem(413, "body", f"the body is larger than {self.bodies.most} bytes once decompressed")
-        except BodyNotDecoded:
-            self.meter.outcome("encoding")
-            _log.warning("webhook body not decoded", extra={"source": self.source, "bytes": len(arrived.body)})
-            return _problem(400, "Content-Encoding", "the body is not what its Content-Encoding says")
+        if len(arrived.body) <= AT_ONCE_BYTES and not arrived.encoding and not self.masks.storage:
+            understood = self._understand(arrived)
+        else:
+            understood = await anyio.to_thread.run_sync(self._prepare, arrived, limiter=self.readers)
         try:
             if isinstance(understood, _Unreadable) and isinstance(understood.problem, OtherShape):
                 return self._other_shape(understood.problem)
             if isinstance(understood, _Unreadable):
                 response = await anyio.to_thread.run_sync(self._keep_unreadable, understood, limiter=self.keepers)
-                self.meter.outcome("recorded" if isinstance(understood.problem, NothingSaid) else "unreadable")
+                self.meter.outcome(_outcome(understood.problem))
                 return response
             alerts = len(understood.reading.alerts)
             answer = await self.collector.record(understood)
@@ -209,23 +194,21 @@ class Webhook:
         return _Recorded(orjson.dumps({"status": "recorded", **answer}))
 
     def _understand(self, arrived: _Arrived) -> Arrival | _Unreadable:
-        """Decompress, mask, read; kept are the bytes as sent, unless they were masked.
-
-        Raises `BodyTooLarge` and `BodyNotDecoded`.
-        """
-        sent = decoded(arrived.body, arrived.encoding, self.bodies.most)
+        """Decompress, mask, read; kept are the bytes as sent, unless they were masked."""
+        try:
+            sent = decoded(arrived.body, arrived.encoding, self.bodies.most)
+        except UnknownEncoding:
+            reason = f"{self.masks.told(arrived.encoding)[:40]!r} is not supported; send gzip, or the body as is"
+            return _Unreadable(self._delivery(arrived, arrived.body), _Undecoded("Content-Encoding", reason, 415))
+        except BodyNotDecoded:
+            reason = "the body is not what its Content-Encoding says"
+            return _Unreadable(self._delivery(arrived, arrived.body), _Undecoded("Content-Encoding", reason, 400))
+        except BodyTooLarge:
+            reason = f"the body is larger than {self.bodies.most} bytes once decompressed"
+            return _Unreadable(self._delivery(arrived, arrived.body), _Undecoded("body", reason, 413))
         readable = in_utf8(sent, arrived.content_type)
         body, masked = mask_body(readable, self.masks)
-        delivery = Delivery(
-            request_id=_PROCESS + next(_numbers).to_bytes(8, "big"),
-            received_at=arrived.received_at,
-            source=self.source,
-            content_type=self.masks.told(arrived.content_type),
-            body=body if masked else sent,
-            credential=arrived.credential,
-            signature=arrived.signature,
-            masked=masked,
-        )
+        delivery = self._delivery(arrived, body if masked else sent, masked=masked)
         try:
             reading = self.read(body)
         except Unreadable as problem:
@@ -236,6 +219,18 @@ class Webhook:
             reading = replace(reading, rejected=tuple(told))
         return Arrival(delivery, reading)
 
+    def _delivery(self, arrived: _Arrived, body: bytes, *, masked: bool = False) -> Delivery:
+        return Delivery(
+            request_id=_PROCESS + next(_numbers).to_bytes(8, "big"),
+            received_at=arrived.received_at,
+            source=self.source,
+            content_type=self.masks.told(arrived.content_type),
+            body=body,
+            credential=arrived.credential,
+            signature=arrived.signature,
+            masked=masked,
+        )
+
     def _prepare(self, arrived: _Arrived) -> Arrival | _Unreadable:
         """The same for a large body, and all that can be done of it before its turn to be recorded: a writer would do
         that as well, but should not be in the way of the other one, which holds locks."""
@@ -244,6 +239,8 @@ class Webhook:
 
     def _keep_unreadable(self, unreadable: _Unreadable) -> Response:
         delivery, problem = unreadable
+        if isinstance(problem, _Undecoded) and self.masks.storage:  # nobody can say what is in it
+            return _problem(problem.status, problem.path, problem.reason)
         number = ingest.record_unreadable(self.database, delivery, Rejected(problem.path, problem.reason))
         if isinstance(problem, NothingSaid):  # a refused one would be sent again, for ever
             _log.info("delivery without alerts", extra={"source": self.source, "delivery": number})
@@ -256,7 +253,8 @@ class Webhook:
                 "bytes": len(delivery.body),
             },
         )  # fmt: skip
-        return _problem(422, problem.path, problem.reason, delivery=number)
+        status = problem.status if isinstance(problem, _Undecoded) else 422
+        return _problem(status, problem.path, problem.reason, delivery=number)
 
     def _other_shape(self, problem: Unreadable) -> Response:
         """Its sender proved itself by the credentials of other bodies. It is not kept: a replay would take it."""
@@ -303,11 +301,26 @@ class _Arrived(NamedTuple):
     signature: bytes | None
 
 
+class _Undecoded(Unreadable):
+    """The body is not what its Content-Encoding says, or in none that is supported, or too large once it is decoded."""
+
+    def __init__(self, path: str, reason: str, status: int) -> None:
+        super().__init__(path, reason)
+        self.status = status
+
+
 class _Unreadable(NamedTuple):
     """A request that says nothing that could be recorded as alerts."""
 
     delivery: Delivery
     problem: Unreadable
+
+
+def _outcome(problem: Unreadable) -> str:
+    """The name of what became of a request that could not be read, for the metrics."""
+    if isinstance(problem, _Undecoded):
+        return "too_large" if problem.status == 413 else "encoding"
+    return "recorded" if isinstance(problem, NothingSaid) else "unreadable"
 
 
 def _headers(scope: Scope) -> dict[str, str]:

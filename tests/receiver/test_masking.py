@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,21 @@ def test_what_is_masked_for_storage_is_nowhere_in_the_database_and_nowhere_in_sl
     assert flags == [1, 1, 1, 0]
     [incident] = rows(db_url, "SELECT service FROM incidents WHERE service LIKE 'shop%%'")
     assert incident["service"] == "shop-***"
+
+
+def test_what_cannot_be_unpacked_is_not_kept_where_something_is_to_be_masked(
+    db_url: DbUrl, slack: SandboxSlack, tmp_path: Path
+) -> None:
+    packed = gzip.compress(grafana(a_leaking_alert()))
+    headers = {"Authorization": f"Bearer {WEBHOOK_TOKEN}"}
+    with Observer(db_url, slack, policy_file(tmp_path, "storage")) as observer:
+        for encoding, body, status in (("gzip", packed[:-9], 400), (f"br-{SECRET}1", packed, 415)):
+            answer = httpx.post(
+                f"{observer.url}/webhook/grafana", content=body, headers={**headers, "Content-Encoding": encoding}
+            )
+            assert (answer.status_code, "delivery" in answer.json()) == (status, False)
+            assert SECRET not in answer.text
+    assert rows(db_url, "SELECT * FROM deliveries") == []
 
 
 @pytest.mark.parametrize("fields", ["", "fields = 'labels.*'"])

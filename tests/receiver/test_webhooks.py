@@ -408,7 +408,8 @@ def test_a_body_of_another_encoding_is_refused_by_name(town: Town, encoding: str
     assert answer.status_code == 415
     assert answer.json()["path"] == "Content-Encoding"
     assert encoding.lower() in answer.json()["reason"]
-    assert kept(town.db_url) == []
+    [delivery] = kept(town.db_url)
+    assert (delivery["received"], delivery["delivery_id"]) == (b"\x1f\x8b", answer.json()["delivery"])
 
 
 def test_an_encoding_that_changes_nothing_is_fine(town: Town) -> None:
