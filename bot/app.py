@@ -257,7 +257,7 @@ def _bolt(
             _guarded(handler, context, ack, body)
             return
         _log.warning("slack request of somebody else", extra={"reason": why.name.lower(), "teams": origin.shown})
-        told = notices.not_of_this_workspace(context.words)
+        told = notices.not_for_you(why, context.words)
         if "command" in body:
             ack(text=told.text, blocks=told.blocks, response_type="ephemeral")
             return

@@ -17,6 +17,7 @@ class Foreign(Enum):
 
     NO_PERSON = auto()  # a bot's, or nobody's
     OTHER_WORKSPACE = auto()
+    NO_READER = auto()  # the policy names those who may look incidents up
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,19 @@ def foreign(origin: Origin, identity: Mapping[str, str], policy: Policy) -> Fore
     empty before it did. People of other workspaces, in channels shared with them, count where the policy says so."""
     if not _USER.fullmatch(origin.user):
         return Foreign.NO_PERSON
-    if policy.external or origin.user in policy.may_act:
+    if origin.user in policy.may_act:
         return None
-    team = identity.get("team_id", "")
-    if team and origin.teams - {team}:
-        enterprise = identity.get("enterprise_id", "")
-        if not enterprise or origin.enterprise != enterprise:
-            return Foreign.OTHER_WORKSPACE
-    if origin.enterprise and origin.enterprise != identity.get("enterprise_id", origin.enterprise):
+    if not policy.external and _is_of_another(origin, identity):
         return Foreign.OTHER_WORKSPACE
-    return None
+    return None if policy.reads(origin.user) else Foreign.NO_READER
+
+
+def _is_of_another(origin: Origin, identity: Mapping[str, str]) -> bool:
+    """Whether Slack names another workspace, and no enterprise that both belong to."""
+    team, enterprise = identity.get("team_id", ""), identity.get("enterprise_id", "")
+    if team and origin.teams - {team} and (not enterprise or origin.enterprise != enterprise):
+        return True
+    return bool(origin.enterprise) and origin.enterprise != identity.get("enterprise_id", origin.enterprise)
 
 
 def _members(value: object) -> Mapping[str, object]:

@@ -115,7 +115,8 @@ def test_the_example_policy_is_read_and_its_values_are_the_defaults() -> None:
     assert policy.refire_after == default.refire_after
     assert dict(policy.severity_words) == dict(default.severity_words)
     assert policy.default_severity is default.default_severity is Severity.WARNING
-    for name in ("cluster_labels", "namespace_labels", "service_labels", "phase_labels", "severity_labels", "may_act"):
+    people = ("may_act", "may_read", "share_anywhere", "external")
+    for name in ("cluster_labels", "namespace_labels", "service_labels", "phase_labels", "severity_labels", *people):
         assert getattr(policy, name) == getattr(default, name)
     assert policy.heartbeats == default.heartbeats
     assert policy.pulling == default.pulling

@@ -10,6 +10,7 @@ from bot.blocks.kit import context, message, section
 from bot.blocks.listing import incident_list
 from bot.blocks.message import SlackMessage
 from bot.grammar import NUMBER, Misunderstood, Problem
+from bot.origin import Foreign
 from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
 from bot.text.words import Words
 from db.model.identity import Place, Reference
@@ -73,9 +74,14 @@ def not_allowed(words: Words) -> SlackMessage:
     return sentence(safe(words.not_allowed))
 
 
-def not_of_this_workspace(words: Words) -> SlackMessage:
-    """Somebody of another workspace, or nobody."""
-    return sentence(safe(words.not_of_this_workspace))
+def not_for_you(why: Foreign, words: Words) -> SlackMessage:
+    """Somebody of another workspace, or nobody, or whom the policy file does not let look."""
+    return sentence(safe(words.not_a_reader if why is Foreign.NO_READER else words.not_of_this_workspace))
+
+
+def not_shared_here(words: Words) -> SlackMessage:
+    """The incident belongs to another channel."""
+    return sentence(safe(words.not_shared_here))
 
 
 def database_away(words: Words) -> SlackMessage:

@@ -18,7 +18,7 @@ from bot.slack import Sent
 from db.errors import RecordError
 from db.model.identity import person
 from db.model.lifecycle import Action, Already, Changed, Refused
-from db.transactions import lookup, respond
+from db.transactions import lookup, respond, telling
 
 _log = logging.getLogger(__name__)
 
@@ -95,12 +95,17 @@ def _open_dialog(context: Context, ack: Ack, click: Click) -> None:
 def _show(context: Context, ack: Ack, click: Click) -> None:
     try:
         details = lookup.show_incident(context.database, click.incident_id)
+        shares = click.action is ClickAction.SHARE and details is not None
+        is_elsewhere = shares and not _may_share(context, click)
     except RecordError as error:
         context.whisper(click.response_url, notices.database_away(context.words))
         raise ClickFailed(type(error).__name__) from error
     ack()
     if details is None:
         context.whisper(click.response_url, notices.not_found(click.incident_id, context.words))
+        return
+    if is_elsewhere:
+        context.whisper(click.response_url, notices.not_shared_here(context.words))
         return
     details = context.veil.details(details)
     if click.action is ClickAction.SHARE:
@@ -110,6 +115,13 @@ def _show(context: Context, ack: Ack, click: Click) -> None:
         context.share(click.response_url, shared)
     else:
         context.whisper(click.response_url, incident_details(details, context.words))
+
+
+def _may_share(context: Context, click: Click) -> bool:
+    """Who is in a private channel reads its cards; who is not should not read them elsewhere by somebody's click."""
+    if context.policy.share_anywhere:
+        return True
+    return click.channel_id in telling.channels_of(context.database, click.incident_id)
 
 
 def _ids(click: Click) -> dict[str, object]:

@@ -111,6 +111,8 @@ class Words(ABC):
     dialog_not_opened: str
     not_allowed: str
     not_of_this_workspace: str
+    not_a_reader: str
+    not_shared_here: str
     shared: str
     test_title: str
     test_explanation: str

@@ -103,6 +103,8 @@ class Policy:
     pulling: Pulling = field(default_factory=Pulling)  # comparing the record with the sources' own lists
     retention: Retention = field(default_factory=Retention)
     may_act: frozenset[str] = frozenset()  # Slack user ids; empty: everybody in the workspace
+    may_read: frozenset[str] = frozenset()  # the same, who may look incidents up; who may act may read
+    share_anywhere: bool = False  # whether an incident may be shared in other channels than its own
     external: bool = False  # whether people of other workspaces count, in channels shared with them
     storm: StormPolicy = field(default_factory=StormPolicy)
     groups: tuple[GroupRule, ...] = ()
@@ -160,7 +162,11 @@ class Policy:
 
     def may(self, slack_user_id: str) -> bool:
         """Whether this person may change incidents."""
-        return not self.may_act or slack_user_id in self.may_act
+        return slack_user_id in self.may_act if self.may_act else self.reads(slack_user_id)
+
+    def reads(self, slack_user_id: str) -> bool:
+        """Whether this person may look incidents up."""
+        return not self.may_read or slack_user_id in self.may_read or slack_user_id in self.may_act
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Policy:
@@ -215,7 +221,7 @@ def _read(file: Sections) -> Policy:
     incidents = file.table("incidents", {"reopen_window", "refire_after", "stale_after", "still_firing_after"})
     labels = file.table("labels", {"cluster", "namespace", "service", "phase", "severity"})
     severity = file.table("severity", {"default", *(level.value for level in Severity)})
-    people = file.table("people", {"may_act", "external"})
+    people = file.table("people", {"may_act", "may_read", "share_anywhere", "external"})
     policy = Policy(
         reopen_window=incidents.duration("reopen_window", default.reopen_window),
         refire_after=incidents.duration("refire_after", default.refire_after),
@@ -239,6 +245,8 @@ def _read(file: Sections) -> Policy:
         rates=read_rates(file),
         audit=read_audit(file),
         may_act=frozenset(people.texts("may_act", ())),
+        may_read=frozenset(people.texts("may_read", ())),
+        share_anywhere=people.truth("share_anywhere", default=default.share_anywhere),
         external=people.truth("external", default=default.external),
         storm=read_storm(file),
         groups=read_groups(file),

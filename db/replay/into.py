@@ -46,7 +46,7 @@ class Replay:
         self._old = old
         self._new = new
         # Who was allowed to click was decided when they clicked.
-        self._policy = replace(policy, may_act=frozenset())
+        self._policy = replace(policy, may_act=frozenset(), may_read=frozenset())
         self._read = read
         self._report = report
         self._holder = secrets.token_hex(8)

@@ -68,6 +68,12 @@ def want_replies(tx: Transaction, told: Sequence[tuple[Incident, Event]], now: d
     tx.insert_many(query("messages", "want_cards"), rows)
 
 
+def hangs_in(tx: Transaction, incident: IncidentId) -> str:
+    """The id of the channel where an incident's card hangs; empty when it hangs in none."""
+    row = tx.row(query("messages", "hangs_in"), {"incident_id": incident})
+    return str(row["channel_id"] or "") if row else ""
+
+
 def want_test(tx: Transaction, channel: str, content: Mapping[str, Any], now: datetime) -> None:
     """A message for a Test button should be shown."""
     row = {

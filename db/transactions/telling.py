@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from db.database import Database, Transaction
+from db.model.identity import IncidentId
 from db.model.incident import Severity
 from db.model.message import Message
-from db.store import digests, messages, second_looks
+from db.store import digests, incidents, messages, second_looks
 
 LEASE_SECONDS = 20.0
 """How long a worker has a message; longer than the longest Slack call, so that nobody else works on it meanwhile."""
@@ -145,6 +146,21 @@ def channel_id(database: Database, channel: str) -> str:
     def work(tx: Transaction) -> str:
         found = messages.recall(tx, f"{_CHANNEL}#{name}") or messages.recall(tx, f"{_CHANNEL}{name}")
         return str(found["id"]) if found else ""
+
+    return database.transact(work, idempotent=True)
+
+
+def channels_of(database: Database, incident: IncidentId) -> frozenset[str]:
+    """The ids of the channels an incident belongs to: where its card hangs, and where it was meant to hang."""
+
+    def work(tx: Transaction) -> frozenset[str]:
+        found = incidents.by_id(tx, incident)
+        if found is None:
+            return frozenset()
+        name = found.channel.removeprefix("#")
+        known = [messages.recall(tx, f"{_CHANNEL}{one}") for one in (f"#{name}", name)]
+        learned = {str(fact["id"]) for fact in known if fact}
+        return frozenset({found.channel, messages.hangs_in(tx, incident), *learned} - {""})
 
     return database.transact(work, idempotent=True)
 

@@ -95,11 +95,14 @@ def test_a_command_of_another_workspace_lists_nothing_and_is_told_why(town: Town
         (Origin("U1", frozenset({"T002"}), ""), Policy(may_act=frozenset({"U1"})), None),
         (Origin("U1", frozenset({"T001"}), "E1"), Policy(), Foreign.OTHER_WORKSPACE),
         (Origin("", frozenset(), ""), Policy(external=True), Foreign.NO_PERSON),
+        (Origin("U1", frozenset({"T001"}), ""), Policy(may_read=frozenset({"U1"})), None),
+        (Origin("U1", frozenset({"T001"}), ""), Policy(may_read=frozenset({"U2"})), Foreign.NO_READER),
+        (Origin("U1", frozenset({"T001"}), ""), Policy(may_read=frozenset({"U2"}), may_act=frozenset({"U1"})), None),
     ],
 )
 def test_who_counts(origin: Origin, policy: Policy, why: Foreign | None) -> None:
     assert foreign(origin, TEAM, policy) is why
-    assert foreign(origin, {}, policy) in (None, Foreign.NO_PERSON), "before Slack said who we are"
+    assert foreign(origin, {}, policy) is not Foreign.OTHER_WORKSPACE, "before Slack said who we are"
 
 
 def test_another_workspace_of_the_same_enterprise_counts() -> None:

@@ -21,6 +21,10 @@ SET slack_messages.wanted_version = GREATEST(slack_messages.wanted_version, new.
 -- Where the cards of these incidents hang, as far as they do.
 SELECT incident_id, channel, ts, created_at FROM slack_messages WHERE incident_id IN %(ids)s AND ts IS NOT NULL
 
+-- name: hangs_in
+-- The channel in which the card of an incident hangs.
+SELECT channel_id FROM slack_messages WHERE incident_id = %(incident_id)s
+
 -- name: candidates
 -- Messages that are behind and due, the worst first; a row that another worker holds is passed over. In a channel with a
 -- storm only incidents of some severities get a card or a reply.
