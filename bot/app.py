@@ -182,7 +182,7 @@ def _renderer(database: Database, words: Words, policy: Policy, veil: Veil) -> C
     def render(message: Message) -> Face | None:
         match message.kind:
             case MessageKind.CARD:
-                card = storms.read_card(database, message.incident_id) if message.incident_id else None
+                card = storms.read_card(database, message.incident_id, policy) if message.incident_id else None
                 if card is None:
                     return None
                 incident, group = card

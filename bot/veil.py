@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from db.model.alert import Links
 from db.model.identity import KeyParts
-from db.model.incident import Details, Event, Incident, Listing, RecordedAlert
+from db.model.incident import Details, Event, Firing, Incident, Listing, RecordedAlert
 from db.model.lifecycle import Already, Changed, Outcome, Refused
 from db.model.masks import Masks
 from db.model.storm import Digest, Group, Overview
@@ -29,7 +29,7 @@ class Veil:
         """Everything in an incident that a source or a person wrote."""
         if not self.masks.slack:
             return incident
-        parts, links, shown = incident.parts, incident.links, self.masks.shown
+        parts, shown = incident.parts, self.masks.shown
         return replace(
             incident,
             title=shown(incident.title),
@@ -39,14 +39,12 @@ class Veil:
                 shown(parts.rule_uid), shown(parts.cluster), shown(parts.namespace), shown(parts.service),
                 shown(parts.phase),
             ),
+            fires=self._fires(incident.fires),
             first_values=shown(incident.first_values),
             last_values=shown(incident.last_values),
             blind_on=shown(incident.blind_on),
             rules=tuple(shown(name) for name in incident.rules),
-            links=Links(
-                shown(links.source), shown(links.dashboard), shown(links.panel), shown(links.runbook),
-                shown(links.silence),
-            ),
+            links=self._links(incident.links),
             action_taken=shown(incident.action_taken),
             root_cause=shown(incident.root_cause),
         )  # fmt: skip
@@ -97,6 +95,25 @@ class Veil:
             whole=self.group(shown.whole),
             groups=tuple(self.group(group) for group in shown.groups),
             members=tuple(self.incident(incident) for incident in shown.members),
+        )
+
+    def _fires(self, fires: Firing) -> Firing:
+        shown = self.masks.shown
+        instances = (
+            replace(
+                one,
+                labels={shown(name): shown(value) for name, value in one.labels.items()},
+                first_values=shown(one.first_values),
+                last_values=shown(one.last_values),
+            )
+            for one in fires.instances
+        )
+        return replace(fires, instances=tuple(instances), summary=shown(fires.summary), links=self._links(fires.links))
+
+    def _links(self, links: Links) -> Links:
+        shown = self.masks.shown
+        return Links(
+            shown(links.source), shown(links.dashboard), shown(links.panel), shown(links.runbook), shown(links.silence)
         )
 
     def _alert(self, alert: RecordedAlert) -> RecordedAlert:

@@ -13,6 +13,7 @@ from bot.text.markup import Mrkdwn, code, joined, moment
 from bot.text.words import Words
 from db.model.incident import Incident, Status
 
+_FIRING = 5
 _SUMMARY = 300
 _NOTE = 500
 
@@ -43,6 +44,7 @@ def incident_card(
     blocks: list[Block] = [
         card_header(incident, words, block_id=_block("header", incident)),
         *fields(parts.facts(incident, words), block_id=_block("facts", incident)),
+        *parts.firing_table(incident, words, _FIRING, block_id=_block("firing", incident)),
         *description(incident, words, note_limit=0 if incident.is_open else _NOTE, prefix="card"),
         *parts.buttons(incident, words, block_id=_block("buttons", incident)),
         *context([*_last_change(incident, words), *([note] if note else [])], block_id=_block("change", incident)),
@@ -73,20 +75,22 @@ def card_header(incident: Incident, words: Words, *, block_id: str) -> Block:
     return header(" · ".join(part for part in said if part), emoji=emoji, block_id=block_id)
 
 
-def description(incident: Incident, words: Words, *, note_limit: int, prefix: str) -> list[Block]:
+def description(
+    incident: Incident, words: Words, *, note_limit: int, prefix: str, note_lines: int = parts.LINES
+) -> list[Block]:
     """Whether it can be seen, summary, blind rules, what people noted, and links, as far as there is anything.
 
     With `note_limit` 0 notes are left out: on the card of a reopened incident they would be yesterday's beliefs.
     """
     blocks: list[Block] = []
-    said = parts.sight(incident, words) if incident.is_open else []
-    said.append(parts.safe_text(incident.summary, _SUMMARY))
+    said = [parts.still_firing_at_source(incident, words)] if not incident.is_open else parts.sight(incident, words)
+    said.append(parts.safe_text(incident.fires.summary or incident.summary, _SUMMARY))
     if text := joined("\n", said):
         blocks.append(section(text, block_id=_block(f"{prefix}-summary", incident)))
     if rules := parts.blind_rules(incident, words):
         blocks.append(parts.titled(words.blind_rules, rules, block_id=_block(f"{prefix}-rules", incident)))
     if note_limit:
-        for index, (name, note) in enumerate(parts.notes(incident, words, note_limit)):
+        for index, (name, note) in enumerate(parts.notes(incident, words, note_limit, note_lines)):
             blocks.append(parts.titled(name, note, block_id=_block(f"{prefix}-note-{index}", incident)))
     if addresses := parts.links(incident, words):
         blocks.append(section(addresses, block_id=_block(f"{prefix}-links", incident)))

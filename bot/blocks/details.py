@@ -12,10 +12,10 @@ from bot.text.words import Who, Words
 from db.model.alert import AlertState
 from db.model.incident import Details, Event, RecordedAlert
 
+FIRING = 20
 ALERTS = 5
 EVENTS = 10
 _ALERT_MESSAGE = 140
-_NOTE = 400
 
 
 def incident_details(
@@ -45,7 +45,10 @@ def incident_details(
     blocks: list[Block] = [
         card.card_header(incident, words, block_id=f"details-header{mark}"),
         *fields(parts.facts(incident, words), block_id=f"details-facts{mark}"),
-        *card.description(incident, words, note_limit=_NOTE, prefix="details"),
+        *parts.firing_table(incident, words, FIRING, block_id=f"details-firing{mark}"),
+        *card.description(
+            incident, words, note_limit=parts.WHOLE_NOTE, note_lines=parts.WHOLE_NOTE_LINES, prefix="details"
+        ),
         parts.titled(words.latest_alerts, _alerts(details.alerts, words), block_id=f"details-alerts{mark}"),
         parts.titled(words.timeline, _events(details.events, words), block_id=f"details-timeline{mark}"),
         *buttons,

@@ -311,14 +311,17 @@ def bulk_done(
     left: int,
     words: Words,
     *,
+    still_firing: int = 0,
     why: Hindrance | None = None,
 ) -> SlackMessage:
-    """What came of a click for a group: (changed, already and by whom, resolved), and what was not reached, and why."""
+    """What came of a click for a group: (changed, already and by whom, resolved), how many of the resolved ones still
+    fire, and what was not reached, and why."""
     voice = digest_words(words)
     changed, already, resolved = result
     text = voice.done(
-        action, _name(group, voice), changed=changed, already=people_of(already), resolved=resolved, left=left, why=why
-    )
+        action, _name(group, voice), changed=changed, already=people_of(already), resolved=resolved, left=left,
+        still_firing=still_firing, why=why,
+    )  # fmt: skip
     return message(text, [section(text, block_id="bulk")])
 
 

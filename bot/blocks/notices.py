@@ -25,7 +25,8 @@ def sentence(text: Mrkdwn) -> SlackMessage:
 
 def changed(outcome: Changed, action: Action, words: Words) -> SlackMessage:
     """It worked; for commands, whose person does not see the card."""
-    return sentence(words.done(action, parts.name_of(outcome.incident, words)))
+    firing = parts.still_firing_at_source(outcome.incident, words) if action is Action.RESOLVE else Mrkdwn("")
+    return sentence(joined(" ", [words.done(action, parts.name_of(outcome.incident, words)), firing]))
 
 
 def already(outcome: Already, action: Action, words: Words) -> SlackMessage:

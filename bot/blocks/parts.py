@@ -13,6 +13,7 @@ from db.model import still_firing
 from db.model.alert import is_web_address
 from db.model.blind import BLIND_TITLE, RECOVERED_REASON
 from db.model.blind import OBSERVER as BLIND_ACTOR
+from db.model.firing import names
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Event, EventKind, Incident, Severity, Status
 from db.model.lifecycle import Action
@@ -30,6 +31,11 @@ STALE_EMOJI = ":hourglass:"
 
 _RULES = 10
 _RULE = 80
+_INSTANCE = 120
+LINES = 8
+
+WHOLE_NOTE = 2_900  # what a section of Slack's holds, less its title
+WHOLE_NOTE_LINES = 200
 _TITLE = 110  # leaves room for severity and number in a header of 150
 _VALUE = 160
 _LINKS = 2_400  # an address may be 3000 long by itself; the message has 8000
@@ -176,27 +182,49 @@ def _place(incident: Incident, words: Words) -> tuple[str, Mrkdwn]:
 
 
 def _firing(incident: Incident, words: Words) -> Mrkdwn:
-    if not incident.instances_total or (incident.status is Status.RESOLVED and not incident.instances_firing):
+    if incident.instances_total <= 1 or (incident.status is Status.RESOLVED and not incident.instances_firing):
         return Mrkdwn("")
     return safe(words.firing_of(incident.instances_firing, incident.instances_total))
 
 
 def _values(incident: Incident, words: Words) -> Mrkdwn:
-    first, latest = safe(incident.first_values, _VALUE), safe(incident.last_values, _VALUE)
+    """First and latest values of one and the same instance: the only one that fires, or the only one there was."""
+    fires = incident.fires.instances
+    if len(fires) != 1 and incident.instances_total > 1:
+        return Mrkdwn("")
+    of = fires[0] if fires else incident
+    first, latest = safe(of.first_values, _VALUE), safe(of.last_values, _VALUE)
     if first == latest or not (first and latest):
         return first or latest
     return Mrkdwn(f"{safe(words.first)}: {first}\n{safe(words.latest)}: {latest}")
 
 
+def firing_table(incident: Incident, words: Words, most: int, *, block_id: str) -> list[Block]:
+    """Several instances that fire, each with its latest values, the worst first; and what fires elsewhere."""
+    fires = incident.fires
+    said: list[Mrkdwn] = []
+    if len(fires.instances) > 1:
+        for name, one in zip(names(fires.instances)[:most], fires.instances, strict=False):
+            said.append(Mrkdwn(f"• {joined(' · ', [safe(name, _INSTANCE), safe(one.last_values, _INSTANCE)])}"))
+        if (more := incident.instances_firing - len(said)) > 0:
+            said.append(safe(words.and_more(more)))
+    if fires.elsewhere:
+        said.append(words.firing_elsewhere(fires.elsewhere))
+    return [titled(words.firing, joined("\n", said), block_id=block_id)] if said else []
+
+
 def links(incident: Incident, words: Words, room: int = _LINKS) -> Mrkdwn:
     """The addresses worth opening, and what stands in their place, the most useful first, as far as there is room."""
-    known = incident.links
+    known = incident.fires.links if incident.fires.instances else incident.links
+    several = incident.instances_firing > 1
+    # the incident's own silence is that of its first instance
+    silence = known.silence if incident.fires.instances or incident.instances_firing == 1 else ""
     wanted = (
         (known.source, words.from_source(_rule_page(incident.source)) if incident.source else words.alert_rule),
         (known.runbook, words.runbook),
         (known.dashboard, words.dashboard),
         (known.panel, words.panel),
-        (known.silence, words.silence),
+        (silence, words.silence_all(incident.instances_firing) if several else words.silence),
     )
     kept: list[Mrkdwn] = []
     for url, label in wanted:
@@ -220,19 +248,24 @@ def _rule_page(source: str) -> str:
     return "Prometheus" if source == "alertmanager" else one_line(source_name(source), 30)
 
 
-def notes(incident: Incident, words: Words, limit: int) -> list[tuple[str, Mrkdwn]]:
+def place_of(incident: Incident) -> Mrkdwn:
+    """`prod-eu / payments / checkout`."""
+    place = (incident.parts.cluster, incident.parts.namespace, incident.parts.service)
+    return joined(" / ", [safe(name, _VALUE) for name in place])
+
+
+def notes(incident: Incident, words: Words, limit: int, lines: int = LINES) -> list[tuple[str, Mrkdwn]]:
     """What people wrote about it, as far as they did."""
     said = (
-        (words.root_cause, safe_text(incident.root_cause, limit)),
-        (words.action_taken, safe_text(incident.action_taken, limit)),
+        (words.root_cause, safe_lines(incident.root_cause, limit, lines)),
+        (words.action_taken, safe_lines(incident.action_taken, limit, lines)),
     )
     return [(name, text) for name, text in said if text]
 
 
 def safe_text(text: str, limit: int) -> Mrkdwn:
     """A text of some lines; a card stays a card."""
-
-    return safe_lines(text, limit, lines=8)
+    return safe_lines(text, limit, lines=LINES)
 
 
 def sight(incident: Incident, words: Words) -> list[Mrkdwn]:
@@ -251,6 +284,13 @@ def sight(incident: Incident, words: Words) -> list[Mrkdwn]:
     if incident.stale_since is not None:
         said.append(words.not_heard_of(moment(incident.last_seen_at)))
     return said
+
+
+def still_firing_at_source(incident: Incident, words: Words) -> Mrkdwn:
+    """That it fires, for who resolves or has resolved it; empty when it does not."""
+    if not incident.instances_firing:
+        return Mrkdwn("")
+    return Mrkdwn(f":warning: {words.still_firing(incident.instances_firing)}")
 
 
 def blind_rules(incident: Incident, words: Words) -> Mrkdwn:

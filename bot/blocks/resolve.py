@@ -16,9 +16,10 @@ from bot.blocks.identifiers import (
     ROOT_CAUSE_BLOCK,
 )
 from bot.blocks.kit import Block, View, context, modal, section, text_input
-from bot.text.markup import ELLIPSIS, Mrkdwn, joined, plain, safe
+from bot.text.markup import ELLIPSIS, Mrkdwn, bold, joined, plain, safe
 from bot.text.words import Words
 from db.model.identity import IncidentId
+from db.model.incident import Incident
 from db.model.lifecycle import Already, Notes
 
 _NO_NOTES = Notes()
@@ -28,14 +29,15 @@ def resolve_modal(
     incident_id: IncidentId,
     words: Words,
     *,
-    number: int | None = None,
+    incident: Incident | None = None,
     channel: str = "",
-    prior: Notes = _NO_NOTES,
 ) -> View:
-    """The dialog. `prior` is what the incident says already: shown, not filled in, for new notes are added to it."""
-    shown = f"#{number}" if number else ""
-    earlier = _notes(prior, words, 1000)
+    """The dialog, also without the incident when it cannot be read. It says which one it is and what still fires.
+    Earlier notes are shown and not filled in, for new ones are added to them."""
+    about = [] if incident is None else _about(incident, words)
+    earlier = [] if incident is None else parts.notes(incident, words, parts.WHOLE_NOTE, lines=parts.WHOLE_NOTE_LINES)
     blocks: list[Block] = [
+        *about,
         text_input(
             words.root_cause,
             block_id=ROOT_CAUSE_BLOCK,
@@ -50,10 +52,11 @@ def resolve_modal(
             placeholder=words.action_taken_placeholder,
         ),
         *context([safe(words.notes_optional)], block_id="optional"),
-        *(parts.titled(words.earlier_notes, earlier, block_id="earlier") for _ in range(bool(earlier))),
+        *context([safe(words.earlier_notes)] if earlier else [], block_id="earlier"),
+        *(parts.titled(name, note, block_id=f"earlier-{index}") for index, (name, note) in enumerate(earlier)),
     ]
     return modal(
-        words.resolve_title(shown),
+        words.resolve_title(parts.number_of(incident) if incident is not None else ""),
         blocks,
         callback_id=RESOLVE_CALLBACK,
         private_metadata=_metadata(incident_id, channel),
@@ -86,6 +89,14 @@ def error_view(sentence: Mrkdwn, words: Words, *, notes: Notes = _NO_NOTES) -> V
 def submission_errors(sentence: str) -> dict[str, str]:
     """For `ack(response_action="errors", errors=…)`: the dialog stays open with what was typed, to be sent again."""
     return {ACTION_TAKEN_BLOCK: plain(sentence, 300) or ELLIPSIS}
+
+
+def _about(incident: Incident, words: Words) -> list[Block]:
+    name = joined(" · ", [bold(parts.name_of(incident, words)), parts.place_of(incident)])
+    return [
+        section(name, block_id="incident"),
+        *context([parts.still_firing_at_source(incident, words)], block_id="still-firing"),
+    ]
 
 
 def _notes(notes: Notes, words: Words, limit: int) -> Mrkdwn:

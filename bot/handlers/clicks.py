@@ -75,7 +75,7 @@ def _change(context: Context, ack: Ack, click: Click, action: Action) -> None:
 def _refresh(context: Context, click: Click) -> None:
     """The buttons of an answer only one person sees are not kept up to date by anybody else."""
     try:
-        details = lookup.show_incident(context.database, click.incident_id)
+        details = lookup.show_incident(context.database, click.incident_id, context.policy)
     except RecordError:
         return
     if details is not None:
@@ -83,9 +83,15 @@ def _refresh(context: Context, click: Click) -> None:
 
 
 def _open_dialog(context: Context, ack: Ack, click: Click) -> None:
-    """The trigger is good for three seconds: no database in front of it."""
+    """The trigger is good for three seconds: a database that does not answer in time costs what the dialog tells of the
+    incident, never the dialog."""
     ack()
-    view = resolve_modal(click.incident_id, context.words, channel=click.channel_id)
+    try:
+        found = lookup.read_incident(context.database, click.incident_id)
+    except RecordError:
+        found = None
+    incident = None if found is None else context.veil.incident(found)
+    view = resolve_modal(click.incident_id, context.words, incident=incident, channel=click.channel_id)
     outcome = context.slack.open_view(click.trigger_id, view)
     _log.info("dialog", extra=_ids(click) | {"outcome": type(outcome).__name__})
     if not isinstance(outcome, Sent):
@@ -94,7 +100,7 @@ def _open_dialog(context: Context, ack: Ack, click: Click) -> None:
 
 def _show(context: Context, ack: Ack, click: Click) -> None:
     try:
-        details = lookup.show_incident(context.database, click.incident_id)
+        details = lookup.show_incident(context.database, click.incident_id, context.policy)
         shares = click.action is ClickAction.SHARE and details is not None
         is_elsewhere = shares and not _may_share(context, click)
     except RecordError as error:

@@ -85,7 +85,7 @@ def _choose(context: Context, call: CommandCall, wrong: Misunderstood) -> SlackM
 
 
 def _show(context: Context, reference: Reference) -> SlackMessage:
-    details = lookup.show_incident(context.database, reference)
+    details = lookup.show_incident(context.database, reference, context.policy)
     if details is None:
         return notices.not_found(reference, context.words)
     return incident_details(context.veil.details(details), context.words)

@@ -185,4 +185,5 @@ def _answer(
     for by, count in result.already.items():
         already[who_or_none(by)] += count
     counts = (result.changed, already, result.resolved)
-    return bulk_done(action, context.veil.group(chosen.group), counts, left, context.words, why=why)
+    group = context.veil.group(chosen.group)
+    return bulk_done(action, group, counts, left, context.words, still_firing=result.still_firing, why=why)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from bot.text.markup import Mrkdwn, bold, code, safe
+from bot.text.markup import Mrkdwn, bold, code, led_by, safe
 from bot.text.words import Who, Words
 from db.model.lifecycle import Action
 
@@ -128,9 +128,10 @@ class DigestWords(ABC):
     @abstractmethod
     def done(
         self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int,
-        why: Hindrance | None = None,
+        still_firing: int = 0, why: Hindrance | None = None,
     ) -> Mrkdwn:  # fmt: skip
-        """What came of a click for a group: how many changed, were so already (by whom), and were not reached, why."""
+        """What came of a click for a group: how many changed (and fire all the same), were so already (by
+        whom), and were not reached, why."""
 
     @abstractmethod
     def gone(self) -> str:
@@ -211,7 +212,7 @@ class _English(DigestWords):
         return f"and {_number(groups)} more {'group' if groups == 1 else 'groups'} with {_number(still_open)} open"
 
     def small_print(self, since: Mrkdwn, as_of: Mrkdwn) -> list[Mrkdwn]:
-        return [Mrkdwn(f"Began {since}"), Mrkdwn(f"As of {as_of}")]
+        return [led_by("Started", since), led_by("As of", as_of)]
 
     def own_cards(self, count: int) -> str:
         return f"{_number(count)} with a card of {'its' if count == 1 else 'their'} own"
@@ -245,13 +246,16 @@ class _English(DigestWords):
 
     def done(
         self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int,
-        why: Hindrance | None = None,
+        still_firing: int = 0, why: Hindrance | None = None,
     ) -> Mrkdwn:  # fmt: skip
         state = self._done(action)
         where = bold(safe(place))
         before = sum(already.values())
         if changed:
             said = [f"{state.capitalize()} {_incidents(changed)} of {where}."]
+            if still_firing:
+                fire = "fires" if still_firing == 1 else "fire"
+                said.append(f":warning: {_number(still_firing)} of them still {fire} at the source.")
         else:
             said = [f"Nothing changed in {where}."]
         if before:
@@ -383,12 +387,14 @@ class _Korean(DigestWords):
 
     def done(
         self, action: Action, place: str, *, changed: int, already: Mapping[Mrkdwn, int], resolved: int, left: int,
-        why: Hindrance | None = None,
+        still_firing: int = 0, why: Hindrance | None = None,
     ) -> Mrkdwn:  # fmt: skip
         verb = self._verb(action)
         before = sum(already.values())
         if changed:
             said = [f"{bold(safe(place))}: 인시던트 {_number(changed)}건을 {verb} 처리했습니다."]
+            if still_firing:
+                said.append(f":warning: 그중 {_number(still_firing)}건은 소스에서 아직 발생 중입니다.")
         else:
             said = [f"{bold(safe(place))}: 변경된 내용이 없습니다."]
         if before:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.text.markup import Mrkdwn, code, joined, safe
+from bot.text.markup import Mrkdwn, code, joined, led_by, safe
 from bot.text.words import Who, Words, largest_units
 from db.model.incident import MOST_COUNTED, EventKind, Severity, Status
 from db.model.lifecycle import Action
@@ -54,6 +54,15 @@ class English(Words):
     def firing_now(self, firing: int) -> str:
         return f"{firing} {_plural(firing, 'alert')} firing"
 
+    def firing_elsewhere(self, count: int) -> Mrkdwn:
+        return Mrkdwn(f"{_more(count)} of the same rule and service still firing in resolved incidents")
+
+    def still_firing(self, count: int) -> Mrkdwn:
+        return Mrkdwn(f"{_instances(count)} still firing at the source.")
+
+    def silence_all(self, count: int) -> str:
+        return f"Silence (all {count})"
+
     def person(self, mention: Mrkdwn) -> Mrkdwn:
         return mention
 
@@ -76,7 +85,7 @@ class English(Words):
         return joined(" · ", [Mrkdwn(f"by {who.name}" if who else ""), at])
 
     def last_alert_at(self, at: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"Last alert {at}")
+        return led_by("Last alert", at)
 
     def blind_title(self, source: str, rules: int) -> str:
         return f"No data from {source}" + (f" ({rules} {_plural(rules, 'rule')} affected)" if rules else "")
@@ -90,13 +99,13 @@ class English(Words):
         silent = (
             f" {held} {_plural(held, 'instance')} stopped reporting; this does not count as recovered." if held else ""
         )
-        return Mrkdwn(f"No data since {since}{because}. It may still be firing.{silent}")
+        return Mrkdwn(f"No data {led_by('since', since)}{because}. It may still be firing.{silent}")
 
     def settling(self, since: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"Data is back since {since}. Resolves automatically unless it fires again soon.")
+        return Mrkdwn(f"Data is back {led_by('since', since)}. Resolves automatically unless it fires again soon.")
 
     def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"No updates since {since}. Check whether it still happens; resolve it if not.")
+        return Mrkdwn(f"No updates {led_by('since', since)}. Check whether it still happens; resolve it if not.")
 
     def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
         name = who.name
@@ -199,7 +208,7 @@ class English(Words):
         return Mrkdwn(f"Shared by {who.name}")
 
     def as_of(self, at: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"As of {at}")
+        return led_by("As of", at)
 
     def done(self, action: Action, name: Mrkdwn) -> Mrkdwn:
         match action:
@@ -235,7 +244,7 @@ class English(Words):
 
     def test_received(self, contact_point: Mrkdwn, source: str, at: Mrkdwn) -> Mrkdwn:
         sender = f"the contact point *{contact_point}* in {source}" if contact_point else source
-        return Mrkdwn(f"A test alert from {sender} arrived {at}.")
+        return Mrkdwn(f"A test alert from {sender} {led_by('arrived', at)}.")
 
     def meant_for(self, channel: Mrkdwn, error: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"Meant for {channel}, which I cannot post in: {error}.")

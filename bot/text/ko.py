@@ -55,10 +55,19 @@ class Korean(Words):
         return " ".join(f"{count}{_UNITS[unit]}" for count, unit in largest_units(seconds))
 
     def firing_of(self, firing: int, total: int) -> str:
-        return f"전체 {total}개 중 {firing}개"
+        return f"{firing}/{total}"
 
     def firing_now(self, firing: int) -> str:
         return f"알림 {firing}개 발생 중"
+
+    def firing_elsewhere(self, count: int) -> Mrkdwn:
+        return Mrkdwn(f"같은 규칙과 서비스의 해결된 인시던트에서 인스턴스 {count}개가 아직 발생 중입니다")
+
+    def still_firing(self, count: int) -> Mrkdwn:
+        return Mrkdwn(f"소스에서 인스턴스 {count}개가 아직 발생 중입니다.")
+
+    def silence_all(self, count: int) -> str:
+        return f"사일런스 (전체 {count}개)"
 
     def person(self, mention: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{mention} 님") if mention else mention

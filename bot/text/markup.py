@@ -164,6 +164,15 @@ def moment(at: datetime) -> Mrkdwn:
     return Mrkdwn(f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{utc(at)}>")
 
 
+def led_by(words: str, at: Mrkdwn) -> Mrkdwn:
+    """Words before a time, inside of its token: Slack writes "Today" with a capital only where the token begins so."""
+    before, _, shown = at.partition("^{")
+    start, _, plain_time = shown.partition("|")
+    if not (before.startswith("<!date^") and plain_time):
+        return Mrkdwn(f"{words} {at}")
+    return Mrkdwn(f"{before}^{words} {{{start}|{words} {plain_time}")
+
+
 def link(url: str, label: str) -> Mrkdwn:
     """A link with a text of ours; empty when the address is not http or https."""
     address = web_address(url)

@@ -144,6 +144,18 @@ class Words(ABC):
         """`2 alerts firing`, as it stands alone."""
 
     @abstractmethod
+    def firing_elsewhere(self, count: int) -> Mrkdwn:
+        """How many more instances of the same rule and service fire in incidents that people resolved."""
+
+    @abstractmethod
+    def still_firing(self, count: int) -> Mrkdwn:
+        """How many instances of an incident that a person resolves fire all the same."""
+
+    @abstractmethod
+    def silence_all(self, count: int) -> str:
+        """The link to a silence of all that fires."""
+
+    @abstractmethod
     def person(self, mention: Mrkdwn) -> Mrkdwn:
         """Somebody, in a place of their own such as the owner's field."""
 

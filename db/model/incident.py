@@ -84,7 +84,8 @@ class Incident:
     sight_at: datetime | None = None  # its rule sees again since then, and held resolves wait to take effect
     stale_since: datetime | None = None  # not heard of for so long that it was marked then
     rules: tuple[str, ...] = ()  # of a blind incident: names of the rules that cannot see, where looked up
-    first_values: str = ""  # "A=0.0742, C=1"
+    fires: Firing = field(default_factory=lambda: Firing())  # where looked up
+    first_values: str = ""  # "A=0.0742, B=0.05"
     last_values: str = ""
     links: Links = field(default_factory=Links)
     owner: Actor | None = None  # who acknowledged it
@@ -151,6 +152,16 @@ class Instance:
     def is_held(self) -> bool:
         """Whether the source said "resolved" while it could not see: it counts as firing until sight returns."""
         return self.state is AlertState.FIRING and self.ends_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """What fires in an incident, as far as it was looked up."""
+
+    instances: tuple[Instance, ...] = ()  # of very many the longest; the worst first, then the longest
+    summary: str = ""  # what the newest alert of the first one says
+    links: Links = field(default_factory=Links)  # of that alert; the silence is for all that fires
+    elsewhere: int = 0  # instances that fire in earlier incidents of the key, which people resolved
 
 
 class EventKind(StrEnum):

@@ -69,10 +69,17 @@ def name_of(alert: Alert, origin: str, known: Callable[[str], Instance | None]) 
 
 
 def values_text(alert: Alert) -> str:
-    """The values of an alert as people read them: `A=0.0742, C=1`."""
+    """The values of an alert as people read them: `A=0.0742, B=0.05`; without the outcomes of conditions."""
     if not alert.values:
         return ""
-    return ", ".join(f"{name}={number:.6g}" for name, number in sorted(alert.values.items()))[:1000]
+    said = [(name, number) for name, number in sorted(alert.values.items()) if not _is_condition(name, number)]
+    return ", ".join(f"{name}={number:.6g}" for name, number in said)[:1000]
+
+
+def _is_condition(name: str, number: float) -> bool:
+    """Whether this is the outcome of a condition: Grafana names steps A, B, C, the query first, and a condition is 0
+    or 1."""
+    return number in (0, 1) and len(name) == 1 and "B" <= name <= "Z"
 
 
 def meaning_of(alert: Alert, instance: Instance | None, now: datetime, policy: Policy) -> Meaning:

@@ -9,15 +9,23 @@ from datetime import datetime
 
 from db.columns import cut, from_json, from_time, to_json
 from db.database import Row, Transaction
-from db.model.alert import AlertKind, AlertState
+from db.model.alert import AlertKind, AlertState, Links, is_web_address
+from db.model.firing import links_of, shared_labels, worst_first
 from db.model.grouping import InstanceName
 from db.model.identity import IncidentId, IncidentKey
-from db.model.incident import Incident, Instance
+from db.model.incident import Firing, Incident, Instance
+from db.model.policy import Policy
 from db.model.reconcile import Believed
 from db.queries import query
 
 MOST_RULES = 500
 """Blind alerts whose rules are looked up; a card names fewer."""
+
+MOST_FIRING = 500
+"""Instances that are looked up; a card names fewer."""
+
+MOST_LOOKED_AT = 2_000
+"""Alerts of an incident among which the newest of one instance is looked for."""
 
 
 def current(tx: Transaction, keys: Sequence[IncidentKey], fingerprints: Iterable[str]) -> dict[InstanceName, Instance]:
@@ -98,6 +106,56 @@ def held(tx: Transaction, ids: Iterable[IncidentId]) -> list[Instance]:
 def release(tx: Transaction, incident: IncidentId, at: datetime) -> None:
     """What is held in this incident has recovered."""
     tx.execute(query("instances", "release"), {"incident_id": incident, "at": at})
+
+
+def looked_up(tx: Transaction, incident: Incident, policy: Policy) -> Incident:
+    """An incident with what its card tells beside its own row: what fires in it, the rules of a blind one."""
+    incident = with_rules(tx, incident)
+    fires = _firing(tx, incident, policy)
+    return incident if fires is None else replace(incident, fires=fires)
+
+
+def _firing(tx: Transaction, incident: Incident, policy: Policy) -> Firing | None:
+    """What fires in an incident, None when nothing does or it is not known which."""
+    elsewhere = 0
+    if incident.is_open:
+        params = {"key": incident.key, "id": incident.incident_id}
+        row = tx.row(query("instances", "elsewhere"), params)
+        elsewhere = int(row["firing"]) if row else 0
+    rows: list[Row] = []
+    if incident.instances_firing > incident.blind_firing:
+        rows = tx.rows(query("instances", "firing"), {"id": incident.incident_id, "limit": MOST_FIRING})
+    if not rows:
+        return Firing(elsewhere=elsewhere) if elsewhere else None
+    found = worst_first(map(_instance, rows), policy.severity)
+    first = cut(found[0].fingerprint, 64)
+    named = {"id": incident.incident_id, "fingerprint": first, "looked_at": MOST_LOOKED_AT}
+    said = tx.row(query("instances", "said_of"), named)
+    newest = _links(said["raw_payload"]) if said else Links()
+    # of more than were read, nobody knows what they share
+    shared = shared_labels(one.labels for one in found) if len(found) < MOST_FIRING else {}
+    return Firing(
+        instances=tuple(found),
+        summary=said["message"] if said else "",
+        links=links_of(incident.links, newest, shared),
+        elsewhere=elsewhere,
+    )
+
+
+def _links(element: str) -> Links:
+    """The addresses in an alert's own element, as Grafana and Alertmanager name them."""
+    said = from_json(element)
+
+    def address(name: str) -> str:
+        text = str(said.get(name) or "")
+        return text if is_web_address(text) else ""
+
+    return Links(
+        source=address("generatorURL"),
+        dashboard=address("dashboardURL"),
+        panel=address("panelURL"),
+        silence=address("silenceURL"),
+    )
 
 
 def with_rules(tx: Transaction, incident: Incident) -> Incident:

@@ -50,6 +50,7 @@ class Result:
     already: Mapping[Actor | None, int] = field(default_factory=dict)  # by whom, and how many
     resolved: int = 0  # to be acknowledged, and resolved already
     refused: bool = False  # the person may not; nothing was changed
+    still_firing: int = 0  # of those that were resolved
 
     def and_then(self, other: Result) -> Result:
         """Both together."""
@@ -58,6 +59,7 @@ class Result:
             already=dict(Counter(self.already) + Counter(other.already)),
             resolved=self.resolved + other.resolved,
             refused=self.refused or other.refused,
+            still_firing=self.still_firing + other.still_firing,
         )
 
 
@@ -105,7 +107,7 @@ def change(
         events: list[Event] = []
         released: list[IncidentId] = []
         already: Counter[Actor | None] = Counter()
-        resolved = again = 0
+        resolved = again = still_firing = 0
         for incident in incidents.by_ids(tx, ids).values():
             outcome = transition(incident, action, actor, now)
             if isinstance(outcome, Changed):
@@ -113,8 +115,10 @@ def change(
                 if incident.held and not outcome.incident.held:
                     released.append(incident.incident_id)
                 events.append(replace(outcome.event, reason=REASON, details={"digest": digest_id}))
+                still_firing += action is Action.RESOLVE and outcome.incident.instances_firing > 0
             elif isinstance(outcome, Already) and (outcome.by, outcome.at) == (actor, now):
                 again += 1  # by this very click, in a run whose COMMIT got no answer
+                still_firing += action is Action.RESOLVE and outcome.incident.instances_firing > 0
             elif isinstance(outcome, Already):
                 already[outcome.by] += 1
             elif incident.status is Status.RESOLVED:
@@ -125,7 +129,7 @@ def change(
             instances.release(tx, name, now)
         timeline.append(tx, lines)
         messages.want_cards(tx, [_with_channel(incident, policy) for incident in changed], now)
-        return Result(len(changed) + again, dict(already), resolved)
+        return Result(len(changed) + again, dict(already), resolved, still_firing=still_firing)
 
     return database.transact(work, idempotent=True)
 

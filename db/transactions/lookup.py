@@ -6,6 +6,7 @@ from db.database import Database, Transaction
 from db.model.grouping import named
 from db.model.identity import IncidentId, Reference
 from db.model.incident import Details, Filter, Incident, Listing
+from db.model.policy import Policy
 from db.store import alerts, incidents, instances, timeline
 
 
@@ -21,16 +22,17 @@ def list_incidents(database: Database, wanted: Filter, limit: int = 10) -> Listi
 
 
 def show_incident(
-    database: Database, reference: Reference, *, latest_alerts: int = 5, latest_events: int = 10
+    database: Database, reference: Reference, policy: Policy, *, latest_alerts: int = 5, latest_events: int = 10
 ) -> Details | None:
-    """One incident, however a person names it, with its newest alerts and events; None when there is none."""
+    """One incident, however a person names it, with what fires in it, the worst first by the policy, and its newest
+    alerts and events; None when there is none."""
 
     def work(tx: Transaction) -> Details | None:
         incident = incidents.find(tx, reference)
         if incident is None:
             return None
         return Details(
-            incident=instances.with_rules(tx, incident),
+            incident=instances.looked_up(tx, incident, policy),
             alerts=alerts.latest(tx, incident.incident_id, latest_alerts),
             events=timeline.latest(tx, incident.incident_id, latest_events),
         )

@@ -133,13 +133,13 @@ def page(database: Database, digest_id: int, group_key: str, *, limit: int, offs
     return database.transact(work, idempotent=True)
 
 
-def read_card(database: Database, incident: IncidentId) -> tuple[Incident, Digest | None] | None:
-    """What a card shows: the incident as it is now, and the group of related incidents it is in."""
+def read_card(database: Database, incident: IncidentId, policy: Policy) -> tuple[Incident, Digest | None] | None:
+    """What a card shows: the incident as it is now with what fires in it, and the group of related ones it is in."""
 
     def work(tx: Transaction) -> tuple[Incident, Digest | None] | None:
         group = digests.group_of(tx, incident)
         found = incidents.by_id(tx, incident)
-        return None if found is None else (instances.with_rules(tx, found), group)
+        return None if found is None else (instances.looked_up(tx, found, policy), group)
 
     return database.transact(work, idempotent=True)
 

@@ -192,7 +192,7 @@ def submitted(view: dict[str, Any], **typed_in: str | None) -> dict[str, Any]:
 
 
 def test_our_own_dialog_is_read() -> None:
-    view = resolve.resolve_modal(ID, ENGLISH, number=42, channel="C1")
+    view = resolve.resolve_modal(ID, ENGLISH, channel="C1")
     body = submitted(view, root_cause=" A deploy <b> & \n", action_taken=None)
     assert read_submission(body) == Submission(
         incident_id=ID,

@@ -84,7 +84,10 @@ TEXTS = {
     "100 KB of lines": "> *x*\n" * 17_000,
 }
 
-CONTROL_SEQUENCE = re.compile(r"<[!@#](?!date\^\d+\^\{date_short_pretty\} \{time\}\|\d{4}-\d\d-\d\d \d\d:\d\d UTC>)")
+CONTROL_SEQUENCE = re.compile(
+    r"<[!@#](?!date\^\d+\^(?:[A-Za-z ]+ )?\{date_short_pretty\} \{time\}"
+    r"\|(?:[A-Za-z ]+ )?\d{4}-\d\d-\d\d \d\d:\d\d UTC>)"
+)
 LINK = re.compile(r"<((?:https?|mailto):[^|>]*)")
 OURS = "https://grafana.example.internal/"
 

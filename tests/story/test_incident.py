@@ -190,3 +190,38 @@ def test_only_people_named_in_the_policy_may_act(db_url: Any, slack: SandboxSlac
         assert town.rows("SELECT status FROM incidents") == [{"status": "active"}]
         slack.click(card, "incident_acknowledge", user="U001", channel="random")
         assert town.rows("SELECT status FROM incidents") == [{"status": "acknowledged"}]
+
+
+def test_the_card_and_the_dialog_tell_of_what_fires_and_not_of_what_recovered(town: Town) -> None:
+    def form(pod: str) -> str:
+        matchers = f"matcher=alertname%3DCheckout+5xx+ratio+high&matcher=pod%3D{pod}"
+        return f"https://grafana.example.internal/alerting/silence/new?alertmanager=grafana&{matchers}"
+
+    def pod(name: str, restarts: float, starts: float, ends: float | None = None) -> dict[str, Any]:
+        return bodies.alert(
+            instance=name, values={"restarts": restarts}, starts=starts, ends=ends, silenceURL=form(name),
+            annotations={"summary": f"pod {name} restarts"},
+        )  # fmt: skip
+
+    open_incident(town, pod("a", 3, 0))
+    town.post(bodies.grafana(pod("b", 50, 1)))
+    card = town.slack.wait_for_message(lambda message: "pod=b" in str(message["blocks"]), "both pods")
+    said = str(card["blocks"])
+    assert "• pod=a · restarts=3\\n• pod=b · restarts=50" in said
+    assert "Silence (all 2)" in said
+    assert "matcher=pod" not in said
+    town.post(bodies.grafana(pod("a", 0, 0, ends=20)))
+    card = town.slack.wait_for_message(lambda message: "pod b restarts" in str(message["blocks"]), "the pod that burns")
+    said = str(card["blocks"])
+    assert "restarts=50" in said
+    assert "restarts=0" not in said
+    assert "matcher=pod%3Db" in said
+
+    town.slack.click(card, "incident_resolve", user="U002")
+    view = town.slack.dialog("U002")
+    assert view["title"]["text"] == "Resolve #1"
+    assert "#1 Checkout 5xx ratio high" in str(view["blocks"])
+    assert "1 instance still firing at the source." in str(view["blocks"])
+    town.slack.submit(view, {}, user="U002")
+    card = town.slack.wait_for_message(both(of(1), is_resolved), "the resolved card")
+    assert "1 instance still firing at the source." in str(card["blocks"])

@@ -91,3 +91,27 @@ WHERE incident_id = %(id)s AND kind = 'blind' AND state = %(state)s LIMIT %(limi
 -- name: newest_labels
 -- The labels of what fired last in an incident.
 SELECT labels FROM incident_instances WHERE incident_id = %(incident_id)s ORDER BY state, heard_at DESC LIMIT 1
+
+-- name: firing
+-- What fires in an incident, the longest of very many; sorted without the labels, which no sort buffer may hold.
+SELECT incident_instances.* FROM (
+    SELECT incident_id, fingerprint FROM incident_instances
+    WHERE incident_id = %(id)s AND state = 'firing' AND kind = 'normal' ORDER BY starts_at, fingerprint LIMIT %(limit)s
+) AS longest
+JOIN incident_instances ON incident_instances.incident_id = longest.incident_id
+    AND incident_instances.fingerprint = longest.fingerprint
+
+-- name: elsewhere
+-- How many instances of a key fire in earlier incidents of it, which people resolved.
+SELECT COUNT(*) AS firing FROM incident_instances
+WHERE is_current = 1 AND incident_key = %(key)s AND incident_id <> %(id)s AND state = 'firing' AND kind = 'normal'
+
+-- name: said_of
+-- What the newest alert says of an instance that fires, among the newest alerts of its incident.
+SELECT message, raw_payload FROM grafana_alerts WHERE alert_id = (
+    SELECT MAX(grafana_alerts.alert_id) FROM (
+        SELECT alert_id FROM grafana_alerts WHERE incident_id = %(id)s ORDER BY alert_id DESC LIMIT %(looked_at)s
+    ) AS newest
+    JOIN grafana_alerts ON grafana_alerts.alert_id = newest.alert_id
+    WHERE grafana_alerts.fingerprint = %(fingerprint)s AND grafana_alerts.state = 'firing'
+)

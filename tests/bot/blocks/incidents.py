@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from db.model.alert import AlertState, Links
+from db.model.alert import AlertKind, AlertState, Links
 from db.model.identity import Actor, ActorKind, IncidentId, KeyParts, incident_id, incident_key, person, source
 from db.model.incident import (
     Details,
     Event,
     EventKind,
     Filter,
+    Firing,
     Incident,
+    Instance,
     Listing,
     RecordedAlert,
     Severity,
@@ -24,6 +26,32 @@ from db.model.incident import (
 STARTED = datetime(2026, 11, 21, 0, 16, tzinfo=UTC)
 PARTS = KeyParts("ddx1", "prod-eu", "payments", "checkout", "prod")
 KEY = incident_key(PARTS)
+
+
+def an_instance(pod: str, first: str, last: str) -> Instance:
+    return Instance(
+        incident_id=incident_id(KEY, STARTED, None), key=KEY, fingerprint=pod, kind=AlertKind.NORMAL,
+        state=AlertState.FIRING, starts_at=STARTED, ends_at=None, heard_at=STARTED,
+        labels={"alertname": "CheckoutErrors", "pod": pod}, first_values=first, last_values=last,
+    )  # fmt: skip
+
+
+LINKS = Links(
+    source="https://grafana.example/alerting/ddx1/view?orgId=1&tab=a",
+    dashboard="https://grafana.example/d/9",
+    runbook="https://wiki.example/checkout",
+    silence="https://grafana.example/alerting/silence/new?matcher=alertname%3DCheckoutErrors",
+)
+FIRES = Firing(
+    instances=(
+        an_instance("c-1", "A=0.07", "A=0.12"),
+        an_instance("c-2", "A=0.06", "A=0.06"),
+        an_instance("c-3", "", ""),
+    ),
+    summary="7 % of checkouts fail",
+    links=LINKS,
+)
+ALONE = replace(FIRES, instances=FIRES.instances[:1])
 
 ACTIVE = Incident(
     incident_id=incident_id(KEY, STARTED, None),
@@ -44,12 +72,8 @@ ACTIVE = Incident(
     instances_firing=3,
     first_values="A=0.07",
     last_values="A=0.12",
-    links=Links(
-        source="https://grafana.example/alerting/ddx1/view?orgId=1&tab=a",
-        dashboard="https://grafana.example/d/9",
-        runbook="https://wiki.example/checkout",
-        silence="https://grafana.example/alerting/silence/new?matcher=alertname%3DCheckoutErrors",
-    ),
+    links=LINKS,
+    fires=FIRES,
     last_change="opened",
     last_change_at=STARTED + timedelta(minutes=1),
     last_change_by=source("grafana"),
@@ -68,6 +92,7 @@ RESOLVED = replace(
     ACKNOWLEDGED,
     status=Status.RESOLVED,
     instances_firing=0,
+    fires=Firing(),
     resolved_time=STARTED + timedelta(minutes=65),
     resolved_by=person("U0BOB"),
     root_cause="A deploy without its migration",
@@ -84,7 +109,7 @@ BLIND = replace(
     summary="",
     service_category="",
     links=Links(),
-    instances_firing=3, instances_total=3, blind_firing=3, first_values="", last_values="",
+    instances_firing=3, instances_total=3, blind_firing=3, first_values="", last_values="", fires=Firing(),
     rules=("Checkout 5xx ratio high", "Kafka consumer lag", "주문 지연"),
 )  # fmt: skip
 UNOBSERVED = replace(
@@ -165,6 +190,24 @@ keys = st.builds(
 )
 
 
+firing = st.builds(
+    Firing,
+    instances=st.lists(
+        st.builds(
+            replace,
+            st.just(FIRES.instances[0]),
+            labels=st.dictionaries(texts, joined_texts, max_size=3),
+            first_values=texts,
+            last_values=texts,
+        ),
+        max_size=3,
+    ).map(tuple),
+    summary=joined_texts,
+    links=links,
+    elsewhere=st.integers(0, 10**6),
+)
+
+
 @st.composite
 def any_incident(draw: st.DrawFn) -> Incident:
     """An incident of any contents, also of ones that cannot come about."""
@@ -193,6 +236,7 @@ def any_incident(draw: st.DrawFn) -> Incident:
         first_values=draw(texts),
         last_values=draw(texts),
         links=draw(links),
+        fires=draw(firing),
         owner=draw(st.none() | actors),
         resolved_time=draw(st.none() | times),
         resolved_by=draw(st.none() | actors),

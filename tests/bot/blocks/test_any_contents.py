@@ -90,9 +90,8 @@ def test_every_answer_is_accepted(
 @given(incident=any_incident(), cause=joined_texts, taken=joined_texts, channel=texts)
 def test_every_dialog_is_accepted(words: Words, incident: Incident, cause: str, taken: str, channel: str) -> None:
     notes = Notes(cause, taken)
-    view = resolve.resolve_modal(
-        incident.incident_id, words, number=incident.number, channel="C0123456789", prior=notes
-    )
+    noted = replace(incident, root_cause=cause, action_taken=taken)
+    view = resolve.resolve_modal(incident.incident_id, words, incident=noted, channel="C0123456789")
     check_view(view)
     check_view(resolve.resolve_modal(incident.incident_id, words, channel=channel))
     check_view(resolve.already_resolved_view(Already(incident, None, None), words, notes=notes))

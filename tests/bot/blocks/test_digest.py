@@ -25,7 +25,7 @@ from bot.blocks.identifiers import DigestAction, decode_digest
 from bot.blocks.message import SlackMessage
 from bot.text import ENGLISH, KOREAN, Words
 from bot.text.digests import Hindrance
-from bot.text.markup import Mrkdwn
+from bot.text.markup import Mrkdwn, led_by
 from bot.text.words import Who
 from db.model.incident import Severity, Status
 from db.model.lifecycle import Action
@@ -112,7 +112,7 @@ shown here. When it is over, the worst that nobody has acknowledged get their ow
 [*Acknowledge all 30?] [Resolve all 32?]
 :white_check_mark: checkout · prod-us · *1,200 resolved*
 [Show all]
-> Began {BEGAN}   As of {AS_OF}"""
+> {led_by("Started", Mrkdwn(BEGAN))}   {led_by("As of", Mrkdwn(AS_OF))}"""
     )
     assert message.text == (
         "Alert storm · 1,233 incidents. 31 active, 2 acknowledged, 1,200 resolved. "
@@ -180,7 +180,7 @@ def test_a_group_names_its_members_and_why_they_are_one() -> None:
 :red_circle: *#42 CheckoutErrors* · Critical · Active · checkout · prod-eu
 :red_circle: *#42 CheckoutErrors* · Critical · Acknowledged · <@U0ANN> · checkout · prod-eu
 [*Acknowledge?] [Resolve all 2?] [Show all]
-> Began {BEGAN}   As of {AS_OF}"""
+> {led_by("Started", Mrkdwn(BEGAN))}   {led_by("As of", Mrkdwn(AS_OF))}"""
     )
 
 

@@ -17,12 +17,35 @@ from bot.blocks.message import SlackMessage
 from bot.blocks.parts import who
 from bot.grammar import NUMBER, Misunderstood, understand
 from bot.text import ENGLISH, KOREAN, Words
-from bot.text.markup import Mrkdwn
+from bot.text.markup import Mrkdwn, led_by
 from db.model.alert import AlertState, Links
 from db.model.identity import Actor, ActorKind, person, source
-from db.model.incident import Details, Event, EventKind, Filter, Incident, Listing, RecordedAlert, Severity, Status
+from db.model.incident import (
+    Details,
+    Event,
+    EventKind,
+    Filter,
+    Firing,
+    Incident,
+    Listing,
+    RecordedAlert,
+    Severity,
+    Status,
+)
 from db.model.lifecycle import Action, Already, Changed, Reason, Refused
-from tests.bot.blocks.incidents import ACKNOWLEDGED, ACTIVE, BLIND, RESOLVED, STALE, STARTED, UNOBSERVED, WAITING
+from tests.bot.blocks.incidents import (
+    ACKNOWLEDGED,
+    ACTIVE,
+    ALONE,
+    BLIND,
+    FIRES,
+    RESOLVED,
+    STALE,
+    STARTED,
+    UNOBSERVED,
+    WAITING,
+    an_instance,
+)
 from tests.bot.blocks.validator import check_message, drawn
 
 AT_00_16 = "<!date^1795220160^{date_short_pretty} {time}|2026-11-21 00:16 UTC>"
@@ -31,25 +54,38 @@ AT_00_19 = "<!date^1795220340^{date_short_pretty} {time}|2026-11-21 00:19 UTC>"
 AT_00_21 = "<!date^1795220460^{date_short_pretty} {time}|2026-11-21 00:21 UTC>"
 AT_00_25 = "<!date^1795220700^{date_short_pretty} {time}|2026-11-21 00:25 UTC>"
 AT_01_21 = "<!date^1795224060^{date_short_pretty} {time}|2026-11-21 01:21 UTC>"
+ARRIVED_00_16 = led_by("arrived", Mrkdwn(AT_00_16))
+AS_OF_00_21 = led_by("As of", Mrkdwn(AT_00_21))
+LAST_ALERT_00_21 = led_by("Last alert", Mrkdwn(AT_00_21))
+SINCE_00_21 = led_by("since", Mrkdwn(AT_00_21))
+SINCE_00_25 = led_by("since", Mrkdwn(AT_00_25))
 RULE = "https://grafana.example/alerting/ddx1/view?orgId=1&amp;tab=a"
 WIKI = "https://wiki.example/checkout"
 DASHBOARD = "https://grafana.example/d/9"
 SILENCE = "https://grafana.example/alerting/silence/new?matcher=alertname%3DCheckoutErrors"
-ENGLISH_LINKS = f"<{RULE}|Open in Grafana> · <{WIKI}|Runbook> · <{DASHBOARD}|Dashboard> · <{SILENCE}|Silence>"
-KOREAN_LINKS = f"<{RULE}|Grafana에서 열기> · <{WIKI}|런북> · <{DASHBOARD}|대시보드> · <{SILENCE}|사일런스>"
+ENGLISH_LINKS_OVER = f"<{RULE}|Open in Grafana> · <{WIKI}|Runbook> · <{DASHBOARD}|Dashboard>"
+KOREAN_LINKS_OVER = f"<{RULE}|Grafana에서 열기> · <{WIKI}|런북> · <{DASHBOARD}|대시보드>"
+ENGLISH_LINKS = f"{ENGLISH_LINKS_OVER} · <{SILENCE}|Silence (all 3)>"
+KOREAN_LINKS = f"{KOREAN_LINKS_OVER} · <{SILENCE}|사일런스 (전체 3개)>"
 
 FACTS = f"""| *Service* = checkout · commerce
 | *Namespace / Cluster* = payments / prod-eu
 | *Environment* = prod
 | *Started* = {AT_00_16}
 | *Firing* = 3 of 5
-| *Values* = First: A=0.07 // Latest: A=0.12"""
+*Firing*
+• pod=c-1 · A=0.12
+• pod=c-2 · A=0.06
+• pod=c-3"""
 KOREAN_FACTS = f"""| *서비스* = checkout · commerce
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 전체 5개 중 3개
-| *측정값* = 최초: A=0.07 // 최근: A=0.12"""
+| *발생 중* = 3/5
+*발생 중*
+• pod=c-1 · A=0.12
+• pod=c-2 · A=0.06
+• pod=c-3"""
 BLIND_ENGLISH = (
     "These rules get no data or an error from their data source: their alerts can neither fire nor resolve. "
     "Their open incidents stay open until data is back."
@@ -69,11 +105,14 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Environment* = prod
 | *Started* = {AT_00_16}
 | *Firing* = 3 of 5
-| *Values* = First: A=0.07 // Latest: A=0.12
+*Firing*
+• pod=c-1 · A=0.12
+• pod=c-2 · A=0.06
+• pod=c-3
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Acknowledge] [Resolve…] [Details]
-> Opened by Grafana · {AT_00_17}   Last alert {AT_00_21}
+> Opened by Grafana · {AT_00_17}   {LAST_ALERT_00_21}
 """,
     ),
     (
@@ -90,11 +129,14 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Environment* = prod
 | *Started* = {AT_00_16}
 | *Firing* = 3 of 5
-| *Values* = First: A=0.07 // Latest: A=0.12
+*Firing*
+• pod=c-1 · A=0.12
+• pod=c-2 · A=0.06
+• pod=c-3
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Resolve…] [Details] (… Un-acknowledge)
-> Acknowledged by <@U0ANN> · {AT_00_19}   Last alert {AT_00_21}
+> Acknowledged by <@U0ANN> · {AT_00_19}   {LAST_ALERT_00_21}
 """,
     ),
     (
@@ -112,16 +154,15 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Environment* = prod
 | *Started* = {AT_00_16}
 | *Duration* = 1 h 5 min
-| *Values* = First: A=0.07 // Latest: A=0.12
 7 % of checkouts fail
 *Root cause*
 A deploy without its migration
 *Action taken*
 Rolled back
 to 1.4
-{ENGLISH_LINKS}
+{ENGLISH_LINKS_OVER}
 [Reopen?] [Details]
-> Resolved by <@U0BOB> · {AT_01_21}   Last alert {AT_00_21}
+> Resolved by <@U0BOB> · {AT_01_21}   {LAST_ALERT_00_21}
 """,
     ),
     (
@@ -141,7 +182,7 @@ to 1.4
 • Kafka consumer lag
 • 주문 지연
 [*Acknowledge] [Resolve…] [Details]
-> Opened by Grafana · {AT_00_17}   Last alert {AT_00_21}
+> Opened by Grafana · {AT_00_17}   {LAST_ALERT_00_21}
 """,
     ),
     (
@@ -154,12 +195,12 @@ to 1.4
 # :red_circle: :no_entry_sign: Critical · No data · #42 · CheckoutErrors
 | *Status* = Active · :no_entry_sign: No data
 {FACTS}
-No data since {AT_00_21} (prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`). It may still be firing. \
+No data {SINCE_00_21} (prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`). It may still be firing. \
 1 instance stopped reporting; this does not count as recovered.
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Acknowledge] [Resolve…] [Details]
-> No data: Grafana cannot query prometheus-main · {AT_00_17}   Last alert {AT_00_21}
+> No data: Grafana cannot query prometheus-main · {AT_00_17}   {LAST_ALERT_00_21}
 """,
     ),
     (
@@ -171,11 +212,11 @@ No data since {AT_00_21} (prometheus-main, `INC-20261120084110-4dd1f81a2dbaa603`
 # :red_circle: Critical · #42 · CheckoutErrors
 | *Status* = Active
 {FACTS}
-Data is back since {AT_00_25}. Resolves automatically unless it fires again soon.
+Data is back {SINCE_00_25}. Resolves automatically unless it fires again soon.
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Acknowledge] [Resolve…] [Details]
-> Data is back (Grafana) · {AT_00_17}   Last alert {AT_00_21}
+> Data is back (Grafana) · {AT_00_17}   {LAST_ALERT_00_21}
 """,
     ),
     (
@@ -188,11 +229,11 @@ Data is back since {AT_00_25}. Resolves automatically unless it fires again soon
 | *Status* = Acknowledged · :hourglass: Stale
 | *Owner* = <@U0ANN>
 {FACTS}
-No updates since {AT_00_21}. Check whether it still happens; resolve it if not.
+No updates {SINCE_00_21}. Check whether it still happens; resolve it if not.
 7 % of checkouts fail
 {ENGLISH_LINKS}
 [*Resolve…] [Details] (… Un-acknowledge)
-> No updates for a long time · {AT_00_19}   Last alert {AT_00_21}
+> No updates for a long time · {AT_00_19}   {LAST_ALERT_00_21}
 """,
     ),
     (
@@ -226,8 +267,11 @@ No updates since {AT_00_21}. Check whether it still happens; resolve it if not.
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 전체 5개 중 3개
-| *측정값* = 최초: A=0.07 // 최근: A=0.12
+| *발생 중* = 3/5
+*발생 중*
+• pod=c-1 · A=0.12
+• pod=c-2 · A=0.06
+• pod=c-3
 7 % of checkouts fail
 {KOREAN_LINKS}
 [*확인] [해결…] [자세히]
@@ -248,8 +292,11 @@ No updates since {AT_00_21}. Check whether it still happens; resolve it if not.
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 전체 5개 중 3개
-| *측정값* = 최초: A=0.07 // 최근: A=0.12
+| *발생 중* = 3/5
+*발생 중*
+• pod=c-1 · A=0.12
+• pod=c-2 · A=0.06
+• pod=c-3
 7 % of checkouts fail
 {KOREAN_LINKS}
 [*해결…] [자세히] (… 확인 취소)
@@ -271,14 +318,13 @@ No updates since {AT_00_21}. Check whether it still happens; resolve it if not.
 | *환경* = prod
 | *시작* = {AT_00_16}
 | *소요 시간* = 1시간 5분
-| *측정값* = 최초: A=0.07 // 최근: A=0.12
 7 % of checkouts fail
 *근본 원인*
 A deploy without its migration
 *조치 내용*
 Rolled back
 to 1.4
-{KOREAN_LINKS}
+{KOREAN_LINKS_OVER}
 [다시 열기?] [자세히]
 > <@U0BOB> 님이 해결했습니다 · {AT_01_21}   마지막 알림 {AT_00_21}
 """,
@@ -299,7 +345,7 @@ def test_the_card(words: Words, incident: Incident, text: str, look: str) -> Non
 def test_what_is_not_known_is_left_out() -> None:
     bare = replace(
         ACTIVE, number=0, parts=replace(ACTIVE.parts, cluster="", namespace="", service="", phase=""), summary="",
-        title="\u200b", service_category="", source="", first_values="", last_values="", links=Links(),
+        title="\u200b", service_category="", source="", first_values="", last_values="", links=Links(), fires=Firing(),
         instances_total=0, last_change="", severity=Severity.INFO,
     )  # fmt: skip
     message = card.incident_card(bare, ENGLISH)
@@ -310,7 +356,7 @@ def test_what_is_not_known_is_left_out() -> None:
         "| *Status* = Active\n"
         f"| *Started* = {AT_00_16}\n"
         "[*Acknowledge] [Resolve…] [Details]\n"
-        f"> Last alert {AT_00_21}"
+        f"> {LAST_ALERT_00_21}"
     )
 
 
@@ -335,14 +381,50 @@ def test_the_beliefs_of_yesterday_are_not_on_the_card_of_a_reopened_incident() -
 
 def test_what_is_no_address_is_shown_as_the_text_it_is() -> None:
     links = Links(runbook="wiki.example/runbooks/x", dashboard="<!channel> *see*\n`wiki`", panel="javascript:alert(1)")
-    look = drawn(card.incident_card(replace(ACTIVE, links=links), ENGLISH))
+    look = drawn(card.incident_card(replace(ACTIVE, links=links, fires=Firing()), ENGLISH))
     assert "Runbook: wiki.example/runbooks/x · Dashboard: &lt;!channel&gt; ∗see∗ ˋwikiˋ · " in look
     assert "Panel: javascript:alert(1)" in look
-    assert "런북: wiki.example/runbooks/x" in drawn(card.incident_card(replace(ACTIVE, links=links), KOREAN))
+    assert "런북: wiki.example/runbooks/x" in drawn(
+        card.incident_card(replace(ACTIVE, links=links, fires=Firing()), KOREAN)
+    )
 
 
 def test_equal_values_are_said_once() -> None:
-    assert "| *Values* = A=0.07" in drawn(card.incident_card(replace(ACTIVE, last_values="A=0.07"), ENGLISH))
+    alone = replace(ALONE, instances=(replace(ALONE.instances[0], last_values="A=0.07"),))
+    assert "| *Values* = A=0.07" in drawn(card.incident_card(replace(ACTIVE, fires=alone), ENGLISH))
+
+
+def test_one_instance_that_fires_is_told_with_its_own_first_and_latest_values() -> None:
+    shown = drawn(card.incident_card(replace(ACTIVE, fires=ALONE, instances_firing=1), ENGLISH))
+    assert "| *Values* = First: A=0.07 // Latest: A=0.12" in shown
+    assert "*Firing*\n" not in shown
+    assert f"<{SILENCE}|Silence>" in shown
+
+
+def test_of_many_that_fire_a_card_names_five() -> None:
+    many = replace(FIRES, instances=tuple(an_instance(f"c-{number}", "", "A=1") for number in range(100)))
+    shown = drawn(card.incident_card(replace(ACTIVE, fires=many, instances_firing=100, instances_total=100), ENGLISH))
+    assert "• pod=c-4 · A=1\nand 95 more" in shown
+    assert "pod=c-5 " not in shown
+
+
+def test_a_resolved_card_says_what_still_fires_at_its_source() -> None:
+    resolved = replace(RESOLVED, instances_firing=2)
+    assert ":warning: 2 instances still firing at the source." in drawn(card.incident_card(resolved, ENGLISH))
+    assert ":warning: 소스에서 인스턴스 2개가 아직 발생 중입니다." in drawn(card.incident_card(resolved, KOREAN))
+
+
+def test_a_card_tells_of_what_fires_in_resolved_incidents_of_its_key() -> None:
+    shown = drawn(card.incident_card(replace(ACTIVE, fires=replace(ALONE, elsewhere=1)), ENGLISH))
+    assert "1 more instance of the same rule and service still firing in resolved incidents" in shown
+
+
+def test_what_was_noted_can_be_read_in_full_in_the_details() -> None:
+    long = "\n".join(f"{number}. restarted it" for number in range(150))
+    shown = drawn(
+        details.incident_details(Details(incident=replace(RESOLVED, action_taken=long), alerts=(), events=()), ENGLISH)
+    )
+    assert "149. restarted it" in shown
 
 
 @pytest.mark.parametrize(
@@ -472,14 +554,14 @@ def test_details_have_alerts_timeline_and_a_way_to_share_them() -> None:
     check_message(message)
     lines = drawn(message).split("\n")
     assert lines[lines.index("*Latest alerts*") + 1] == f"• {AT_00_21} · resolved · CheckoutErrors — value 9"
-    assert sum(line.startswith("• ") for line in lines) == 5
+    assert sum(line.startswith(f"• {AT_00_21}") for line in lines) == 5
     assert "[*Acknowledge] [Resolve…] [Share in channel]" in lines
     assert f"> ID: `{ACTIVE.incident_id}`" in lines
     shared = details.incident_details(
         shown, ENGLISH, ephemeral=False, shared_by=who(person("U0ANN")), as_of=datetime.fromtimestamp(1795220460, UTC)
     )
     assert "[" not in drawn(shared), "nobody keeps it up to date: a button would be a lie some day"
-    assert f"> ID: `{ACTIVE.incident_id}`   Shared by <@U0ANN>   As of {AT_00_21}" in drawn(shared).split("\n")
+    assert f"> ID: `{ACTIVE.incident_id}`   Shared by <@U0ANN>   {AS_OF_00_21}" in drawn(shared).split("\n")
     assert "기준 시각" in drawn(details.incident_details(shown, KOREAN, ephemeral=False, as_of=STARTED))
 
 
@@ -549,7 +631,7 @@ ANSWERS: list[tuple[SlackMessage, str]] = [
      "데이터베이스에 연결할 수 없습니다. 변경된 내용은 없습니다. 잠시 후 다시 시도해 주세요."),
     (notices.test_received(ENGLISH, contact_point="slack-<prod>", source="grafana", at=STARTED),
      ":test_tube: *Test received*\n"
-     f"A test alert from the contact point *slack-&lt;prod&gt;* in Grafana arrived {AT_00_16}.\n"
+     f"A test alert from the contact point *slack-&lt;prod&gt;* in Grafana {ARRIVED_00_16}.\n"
      "> The source reaches Observer, and Observer can post here. No incident was opened."),
     (notices.test_received(KOREAN, contact_point="", source="grafana", at=STARTED),
      ":test_tube: *테스트 알림 수신*\n"

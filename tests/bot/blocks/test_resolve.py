@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from bot.text.markup import safe
 from db.model.identity import person
 from db.model.incident import Event, EventKind
 from db.model.lifecycle import Already, Notes
-from tests.bot.blocks.incidents import RESOLVED, STARTED
+from tests.bot.blocks.incidents import ACTIVE, RESOLVED, STARTED
 from tests.bot.blocks.validator import check_view
 
 
@@ -30,7 +31,7 @@ def said(view: Any) -> str:
 
 @pytest.mark.parametrize(("words", "title"), [(ENGLISH, "Resolve #42"), (KOREAN, "#42 해결")], ids=["en", "ko"])
 def test_both_notes_may_stay_empty(words: Words, title: str) -> None:
-    view = view_of(resolve.resolve_modal(RESOLVED.incident_id, words, number=42, channel="C1"))
+    view = view_of(resolve.resolve_modal(RESOLVED.incident_id, words, incident=ACTIVE, channel="C1"))
     assert view["title"]["text"] == title
     assert view["callback_id"] == "incident_resolve_submit"
     inputs = {block["block_id"]: block for block in view["blocks"] if block["type"] == "input"}
@@ -43,17 +44,36 @@ def test_both_notes_may_stay_empty(words: Words, title: str) -> None:
 
 
 def test_its_metadata_are_ids_only() -> None:
-    view = view_of(resolve.resolve_modal(RESOLVED.incident_id, ENGLISH, number=42, channel="C1"))
+    view = view_of(resolve.resolve_modal(RESOLVED.incident_id, ENGLISH, incident=ACTIVE, channel="C1"))
     assert json.loads(view["private_metadata"]) == {"v": 1, "incident": RESOLVED.incident_id, "channel": "C1"}
 
 
-def test_it_opens_without_the_number_too() -> None:
+@pytest.mark.parametrize(
+    ("words", "firing"),
+    [(ENGLISH, "3 instances still firing at the source."), (KOREAN, "소스에서 인스턴스 3개가 아직 발생 중입니다.")],
+    ids=["en", "ko"],
+)
+def test_it_says_which_incident_it_is_and_what_still_fires(words: Words, firing: str) -> None:
+    view = view_of(resolve.resolve_modal(ACTIVE.incident_id, words, incident=ACTIVE))
+    assert said(view) == "*#42 CheckoutErrors* · prod-eu / payments / checkout"
+    [block] = [block for block in view["blocks"] if block["block_id"] == "still-firing"]
+    assert block["elements"][0]["text"] == f":warning: {firing}"
+
+
+def test_it_says_nothing_of_firing_when_nothing_does() -> None:
+    quiet = replace(ACTIVE, instances_firing=0)
+    view = view_of(resolve.resolve_modal(ACTIVE.incident_id, ENGLISH, incident=quiet))
+    assert "still-firing" not in [block["block_id"] for block in view["blocks"]]
+
+
+def test_it_opens_without_the_incident_too() -> None:
     assert view_of(resolve.resolve_modal(RESOLVED.incident_id, ENGLISH))["title"]["text"] == "Resolve incident"
 
 
 def test_earlier_notes_are_shown_and_not_filled_in() -> None:
-    view = view_of(resolve.resolve_modal(RESOLVED.incident_id, ENGLISH, prior=Notes("Bad *deploy*", "")))
-    assert said(view) == "*Noted before*\nRoot cause: Bad ∗deploy∗"
+    before = replace(ACTIVE, root_cause="Bad *deploy*")
+    view = view_of(resolve.resolve_modal(ACTIVE.incident_id, ENGLISH, incident=before))
+    assert said(view).endswith("*Root cause*\nBad ∗deploy∗")
     assert "initial_value" not in json.dumps(view)
 
 

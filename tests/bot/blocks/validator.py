@@ -17,7 +17,7 @@ INVISIBLE = "\u2060\u200b\ufeff"
 
 _OUR_SEQUENCES = re.compile(
     r"<@[UW][A-Z0-9]{1,40}>"
-    r"|<!date\^-?\d+\^\{date_short_pretty\} \{time\}\|\d{4}-\d\d-\d\d \d\d:\d\d UTC>"
+    r"|<!date\^-?\d+\^(?:[A-Za-z ]+ )?\{date_short_pretty\} \{time\}\|(?:[A-Za-z ]+ )?\d{4}-\d\d-\d\d \d\d:\d\d UTC>"
     r"|<https?://[^<>|\s\"]+\|[^<>|\n]+>"
 )
 

@@ -15,6 +15,7 @@ from bot.text.markup import (
     code,
     cut,
     cut_plain,
+    led_by,
     length,
     link,
     mention,
@@ -105,6 +106,9 @@ def test_links_mentions_and_times() -> None:
     assert mention("U0ANN") == "<@U0ANN>"
     assert mention("U0ANN> <!here") == "U0ANN&gt; &lt;!here"
     assert moment(STARTED) == "<!date^1795220160^{date_short_pretty} {time}|2026-11-21 00:16 UTC>"
+    led = "<!date^1795220160^since {date_short_pretty} {time}|since 2026-11-21 00:16 UTC>"
+    assert led_by("since", moment(STARTED)) == led, "Slack writes Today with a capital where a token begins with it"
+    assert led_by("since", Mrkdwn("noon")) == "since noon"
     assert code("a`<b>") == "`aˋ&lt;b&gt;`"
 
 

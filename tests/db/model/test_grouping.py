@@ -11,7 +11,7 @@ from db.model.grouping import Plan, sort
 from db.model.identity import person, source
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action, Refused
-from db.model.meaning import Meaning
+from db.model.meaning import Meaning, values_text
 from db.model.policy import Policy
 from tests.db.builders import a_reading, an_alert, at, cannot_see, key_of
 from tests.db.model.record import MemoryRecord
@@ -110,7 +110,7 @@ def test_the_first_alert_opens_an_incident() -> None:
     assert (incident.status, incident.severity, incident.version) == (Status.ACTIVE, Severity.CRITICAL, 1)
     assert (incident.title, incident.channel) == ("Checkout 5xx ratio high", "#incidents")
     assert (incident.start_time, incident.first_seen_at, incident.last_seen_at) == (at(-30), at(0), at(0))
-    assert (incident.first_values, incident.last_values) == ("A=0.0742, C=1", "A=0.0742, C=1")
+    assert (incident.first_values, incident.last_values) == ("A=0.0742", "A=0.0742")
     assert incident.links == links
     assert (incident.last_change, incident.last_change_by) == ("opened", source("grafana"))
     (event,) = decided.events
@@ -417,3 +417,19 @@ def test_tests_and_heartbeats_are_set_aside() -> None:
     assert (ordered.tests, ordered.heartbeats) == ((test,), (watchdog,))
     assert [keyed.alert.fingerprint for keyed in (*ordered.keyed, *ordered.blind)] == ["f1", "b"]
     assert ordered.keyed[0].key == key_of()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"A": 7.4, "B": 7.4, "C": 1}, "A=7.4, B=7.4"),
+        ({"A": 0, "C": 1}, "A=0"),
+        ({"A": 1}, "A=1"),
+        ({"C": 1}, ""),
+        ({"C": 0.5}, "C=0.5"),
+        ({"B0": 1, "restarts": 0}, "B0=1, restarts=0"),
+        ({}, ""),
+    ],
+)
+def test_the_outcome_of_a_condition_is_no_value(values: dict[str, float], said: str) -> None:
+    assert values_text(an_alert(values=values)) == said

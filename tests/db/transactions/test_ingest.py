@@ -272,7 +272,7 @@ def test_the_incident_of_a_data_source_names_its_rules(database: Database) -> No
     assert incident is not None
     assert incident.rules == ("Rule rule-0", "Rule rule-1", "Rule rule-2")
     deliver(database, cannot_see("b1", "rule-1", ends=50), now=60)
-    shown = lookup.show_incident(database, IncidentId(BLIND_HOME))
+    shown = lookup.show_incident(database, IncidentId(BLIND_HOME), POLICY)
     assert shown is not None
     assert shown.incident.rules == ("Rule rule-0", "Rule rule-2"), "those that cannot see now"
     deliver(database, cannot_see("b0", "rule-0", ends=70), cannot_see("b2", "rule-2", ends=70), now=80)
@@ -352,7 +352,7 @@ def test_any_text_of_an_alert_is_recorded(database: Database, text: str) -> None
     deliver(database, alert)
     deliver(database, alert, now=10)
     check_record(database)
-    found = lookup.show_incident(database, 1)
+    found = lookup.show_incident(database, 1, POLICY)
     assert found is not None
     assert found.incident.summary == text
     assert found.alerts[0].message == text
@@ -362,7 +362,7 @@ def test_any_text_of_an_alert_is_recorded(database: Database, text: str) -> None
 def test_what_a_column_cannot_hold_is_cut_and_the_bytes_have_it_all(database: Database) -> None:
     long = "가" * 50_000
     deliver(database, replace(an_alert(service=long[:300]), alertname=long, summary=long, reason=long))
-    found = lookup.show_incident(database, 1)
+    found = lookup.show_incident(database, 1, POLICY)
     assert found is not None
     assert len(found.incident.title) == 255
     assert found.incident.parts.service == "가" * 254 + "…"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from db.database import Database
+from db.model.alert import Links
 from db.model.identity import IncidentId, person
-from db.model.incident import EventKind, Filter, Severity, Status
+from db.model.incident import EventKind, Filter, Incident, Severity, Status
 from db.model.lifecycle import Action
+from db.store import instances
 from db.transactions import lookup, respond
 from tests.db.builders import POLICY, an_alert, at, deliver, key_of
 
@@ -70,7 +74,7 @@ def test_nothing_recorded_is_an_empty_list(database: Database) -> None:
 def test_one_incident_is_shown_with_its_newest_alerts_and_events_first(database: Database) -> None:
     for number in range(8):
         deliver(database, an_alert(f"f{number}", starts=number), now=number)
-    found = lookup.show_incident(database, 1, latest_alerts=3, latest_events=2)
+    found = lookup.show_incident(database, 1, POLICY, latest_alerts=3, latest_events=2)
     assert found is not None
     assert found.incident.alert_count == 8
     assert [alert.fingerprint for alert in found.alerts] == ["f7", "f6", "f5"]
@@ -81,7 +85,77 @@ def test_one_incident_is_shown_with_its_newest_alerts_and_events_first(database:
 
 def test_what_is_not_there_is_none(database: Database) -> None:
     deliver(database, an_alert())
-    assert lookup.show_incident(database, 2) is None
-    assert lookup.show_incident(database, IncidentId("INC-nowhere")) is None
+    assert lookup.show_incident(database, 2, POLICY) is None
+    assert lookup.show_incident(database, IncidentId("INC-nowhere"), POLICY) is None
     assert lookup.read_incident(database, IncidentId("INC-nowhere")) is None
     assert lookup.read_incident(database, IncidentId(f"inc-20261120080000-{key_of()}")) is None, "ids are exact"
+
+
+def the_card(database: Database, number: int = 1) -> Incident:
+    """What the card of an incident shows."""
+    found = lookup.show_incident(database, number, POLICY)
+    assert found is not None
+    return found.incident
+
+
+def test_what_fires_is_shown_and_not_what_recovered(database: Database) -> None:
+    pod_a = an_alert("a", labels={"pod": "a"}, values={"restarts": 3})
+    pod_b = replace(an_alert("b", starts=1, labels={"pod": "b"}, values={"restarts": 50}), summary="pod b restarts")
+    deliver(database, pod_a)
+    deliver(database, pod_b, now=1)
+    deliver(database, an_alert("a", ends=2, labels={"pod": "a"}, values={"restarts": 0}), now=2)
+    fires = the_card(database).fires
+    assert [(one.fingerprint, one.first_values, one.last_values) for one in fires.instances] == [
+        ("b", "restarts=50", "restarts=50")
+    ]
+    assert fires.summary == "pod b restarts"
+
+
+def test_what_fires_is_shown_the_worst_first_then_what_fires_longest(database: Database) -> None:
+    for number, severity in enumerate(("warning", "info", "critical", "warning")):
+        deliver(database, an_alert(f"f{number}", starts=number, labels={"severity": severity}), now=number)
+    assert [one.fingerprint for one in the_card(database).fires.instances] == ["f2", "f0", "f3", "f1"]
+
+
+def test_the_summary_is_the_newest_one_of_what_burns(database: Database) -> None:
+    deliver(database, an_alert("a"))
+    deliver(database, an_alert("b", starts=1), now=1)
+    deliver(database, replace(an_alert("a"), summary="Nine in ten"), now=300)
+    assert the_card(database).fires.summary == "Nine in ten"
+
+
+def test_links_are_those_of_what_burns_and_the_silence_is_for_all_of_it(database: Database) -> None:
+    def fires(pod: str, starts: float) -> None:
+        form = f"https://g.example/alerting/silence/new?alertmanager=grafana&matcher=alertname%3DX&matcher=pod%3D{pod}"
+        raw = f'{{"dashboardURL": "https://g.example/d/1?var-pod={pod}", "silenceURL": "{form}&orgId=1"}}'
+        links = Links(dashboard=f"https://g.example/d/1?var-pod={pod}", silence=f"{form}&orgId=1")
+        alert = an_alert(pod, starts=starts, labels={"alertname": "X", "pod": pod}, links=links)
+        deliver(database, replace(alert, raw=raw), now=starts)
+
+    fires("a", 0)
+    assert "matcher=pod%3Da" in the_card(database).fires.links.silence
+    fires("b", 1)
+    all_of_it = "https://g.example/alerting/silence/new?alertmanager=grafana&matcher=alertname%3DX&orgId=1"
+    assert the_card(database).fires.links == Links(dashboard="https://g.example/d/1?var-pod=a", silence=all_of_it)
+    deliver(database, an_alert("a", ends=2, labels={"alertname": "X", "pod": "a"}), now=2)
+    shown = the_card(database).fires.links
+    assert shown.dashboard == "https://g.example/d/1?var-pod=b"
+    assert "matcher=pod%3Db" in shown.silence
+
+
+def test_of_more_than_are_looked_up_nobody_says_what_they_share(database: Database) -> None:
+    form = "https://g.example/alerting/silence/new?matcher=alertname%3DX"
+    links = Links(silence=form)
+    many = [an_alert(f"f{number}", labels={"alertname": "X"}, links=links) for number in range(instances.MOST_FIRING)]
+    deliver(database, *many)
+    assert len(the_card(database).fires.instances) == instances.MOST_FIRING
+    assert the_card(database).fires.links.silence == ""
+
+
+def test_a_new_incident_tells_of_what_fires_in_the_resolved_one_before_it(database: Database) -> None:
+    deliver(database, an_alert("a"))
+    respond.change_status(database, 1, Action.RESOLVE, person("U1"), at(10), policy=POLICY)
+    deliver(database, an_alert("b", starts=20), now=20)
+    assert the_card(database, 2).fires.elsewhere == 1
+    deliver(database, an_alert("a", ends=30), now=30)
+    assert the_card(database, 2).fires.elsewhere == 0

@@ -30,7 +30,7 @@ def test_an_acknowledgement_is_in_the_record_with_who_and_when(database: Databas
     deliver(database, an_alert())
     outcome = act(database, Action.ACKNOWLEDGE)
     assert isinstance(outcome, Changed)
-    found = lookup.show_incident(database, FIRST)
+    found = lookup.show_incident(database, FIRST, POLICY)
     assert found is not None
     assert (found.incident.status, found.incident.owner) == (Status.ACKNOWLEDGED, MINSU)
     assert (found.incident.acknowledged_time, found.incident.version) == (at(10), 2)
@@ -93,7 +93,7 @@ def test_notes_typed_while_the_incident_resolved_by_itself_are_kept(database: Da
     deliver(database, an_alert(ends=50), now=60)
     outcome = act(database, Action.RESOLVE, who="U2", now=70, root_cause="a bad release")
     assert isinstance(outcome, Already)
-    found = lookup.show_incident(database, FIRST)
+    found = lookup.show_incident(database, FIRST, POLICY)
     assert found is not None
     assert found.incident.root_cause == "a bad release"
     assert (found.events[0].kind, found.events[0].actor) == (EventKind.NOTED, JIYOUNG)
@@ -104,7 +104,7 @@ def test_a_submission_that_arrives_twice_is_kept_once(database: Database) -> Non
     deliver(database, an_alert())
     for now in (10, 11):
         act(database, Action.RESOLVE, now=now, root_cause="a bad release")
-    found = lookup.show_incident(database, FIRST)
+    found = lookup.show_incident(database, FIRST, POLICY)
     assert found is not None
     assert found.incident.root_cause == "a bad release"
     assert [event.kind for event in found.events] == [EventKind.RESOLVED, EventKind.OPENED]

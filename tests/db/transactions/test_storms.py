@@ -412,7 +412,7 @@ def test_members_that_have_a_card_keep_it_and_it_names_the_group(database: Datab
     assert [(message.kind, message.step) for message in edits] == [(MessageKind.CARD, Step.EDIT)] * 2
     for message in edits:
         assert message.incident_id is not None
-        card = storms.read_card(database, message.incident_id)
+        card = storms.read_card(database, message.incident_id, POLICY)
         assert card is not None
         assert card[1] is not None
     pass_time(database, 3)
