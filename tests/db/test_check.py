@@ -112,7 +112,8 @@ NOT_REPAIRED = {
     ],
     "without_alert": ["UPDATE grafana_alerts SET incident_id = 'INC-c'"
                       " WHERE incident_id = 'INC-b'"],
-    "last_transition": ["DELETE FROM incident_timeline WHERE incident_id = 'INC-b'"],
+    "last_transition": ["DELETE FROM incident_timeline WHERE incident_id = 'INC-b'",
+                        "UPDATE incidents SET timeline_removed = 1, chain_removed = chain_length"],
     "alert_incident": [
         "INSERT INTO grafana_alerts (incident_id, incident_key, delivery_id, received_at, source, kind, state,"
         " rule_uid, alertname, fingerprint, message, labels, annotations, raw_payload)"
@@ -227,7 +228,9 @@ def test_what_retention_removed_is_no_finding(record: Database, check: Ask) -> N
     spoil(
         record,
         [
-            "UPDATE incidents SET alerts_removed = alert_count, timeline_removed = 2 WHERE service = 'a'",
+            "UPDATE incidents SET alerts_removed = alert_count WHERE service = 'a'",
+            "INSERT INTO audit_removals (removal_number, at, incident_number, first_number, last_number, unlinked)"
+            " SELECT 1, UTC_TIMESTAMP(6), number, 1, chain_length, 0 FROM incidents WHERE service = 'a'",
             "DELETE FROM grafana_alerts WHERE incident_id = 'INC-a'",
             "DELETE FROM incident_timeline WHERE incident_id = 'INC-a'",
             "UPDATE deliveries SET body = '', body_encoding = 'removed' ORDER BY delivery_id LIMIT 2",

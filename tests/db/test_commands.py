@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from db.database import Database, Transaction
+from db.transactions.audit import write_checkpoint
 from tests import bodies
 from tests.db.builders import an_alert, ask, count, deliver, sql
 from tests.db.history import hang_cards
@@ -57,6 +59,8 @@ def a_past(database: Database, incidents: int) -> None:
                           ("grafana_alerts", "received_at"), ("deliveries", "received_at")):  # fmt: skip
         change = sql(f"UPDATE {table} SET {column} = UTC_TIMESTAMP(6) - INTERVAL 30 DAY")  # noqa: S608 - ours
         database.transact(partial(Transaction.execute, query=change))
+    month = timedelta(days=29)
+    assert write_checkpoint(database, timedelta(0), settled=-month, at=datetime.now(UTC) - month)
     hang_cards(database)
 
 

@@ -96,14 +96,16 @@ WHERE number > %(after)s AND number <= %(upto)s AND (status = 'resolved') <> (re
 -- Incidents whose status is not where the last transition of their timeline led.
 SELECT number AS id, incident_id AS name, incident_key, status AS found, COALESCE(led_to, 'a transition') AS expected
 FROM (
-    SELECT number, incident_id, incident_key, status, timeline_removed, (
+    SELECT number, incident_id, incident_key, status, EXISTS (
+        SELECT 1 FROM audit_removals WHERE audit_removals.incident_number = incidents.number
+    ) AS is_removed, (
         SELECT to_status FROM incident_timeline
         WHERE incident_timeline.incident_id = incidents.incident_id AND to_status IS NOT NULL
         ORDER BY event_id DESC LIMIT 1
     ) AS led_to
     FROM incidents WHERE number > %(after)s AND number <= %(upto)s
 ) AS last
-WHERE (led_to IS NULL AND timeline_removed = 0) OR CONCAT('', led_to) <> CONCAT('', status)
+WHERE (led_to IS NULL AND is_removed = 0) OR CONCAT('', led_to) <> CONCAT('', status)
 
 -- name: key_rows
 -- Incidents whose key has no row to lock.
