@@ -45,6 +45,7 @@ class Removal:
     last: int  # less than `first` when all that went was without a link
     unlinked: int = 0
     link: bytes | None  # of the last event
+    last_event: int = 0  # id of the newest event that went
     checkpoint: int | None  # that has this link
     hash: bytes | None = None  # the link of the removal; None: from before removals were recorded
 
@@ -63,6 +64,7 @@ def link(previous: bytes, removal: Removal) -> bytes:
     content = {
         "at": _text(removal.at), "before": _text(removal.before), "checkpoint": removal.checkpoint,
         "first": removal.first, "incident": removal.incident, "last": removal.last,
+        "last_event": removal.last_event,
         "link": removal.link.hex() if removal.link else None, "number": removal.number, "unlinked": removal.unlinked,
     }  # fmt: skip
     return hashlib.sha256(previous + _canonical(content)).digest()

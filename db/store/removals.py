@@ -72,6 +72,7 @@ def _columns(removal: Removal) -> dict[str, object]:
         "last_number": removal.last,
         "unlinked": removal.unlinked,
         "last_link": removal.link,
+        "last_event_id": removal.last_event,
         "checkpoint_number": removal.checkpoint,
         "hash": removal.hash,
     }
@@ -87,6 +88,7 @@ def _removal(row: Row) -> Removal:
         last=int(row["last_number"]),
         unlinked=int(row["unlinked"]),
         link=row["last_link"],
+        last_event=int(row["last_event_id"]),
         checkpoint=row["checkpoint_number"],
         hash=row["hash"],
     )

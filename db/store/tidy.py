@@ -46,6 +46,7 @@ class OldTimeline:
     number: int  # of the incident
     lines: int
     unlinked: int  # lines from before there were chains
+    last_event: int  # id of the newest line
     chain: Chain
     checkpoint: int | None  # the oldest one that covers all of it, if that is as old
 
@@ -153,6 +154,7 @@ def timelines(tx: Transaction, ids: Sequence[IncidentId], before: datetime) -> l
             number=int(row["number"]),
             lines=int(row["events"]),
             unlinked=int(row["unlinked"]),
+            last_event=int(row["last_event_id"]),
             chain=Chain(row["chain_length"], row["chain_head"], row["chain_removed"], row["chain_base"]),
             checkpoint=row["checkpoint_number"],
         )

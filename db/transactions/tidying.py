@@ -206,7 +206,7 @@ def _covered(tx: Transaction, ids: list[IncidentId], before: datetime) -> list[t
 def _removal(one: OldTimeline, checkpoint: int | None, before: datetime) -> Removal:
     return Removal(
         number=0, at=before, before=before, incident=one.number, first=one.chain.removed + 1, last=one.chain.length,
-        unlinked=one.unlinked, link=one.chain.head, checkpoint=checkpoint,
+        unlinked=one.unlinked, link=one.chain.head, last_event=one.last_event, checkpoint=checkpoint,
     )  # fmt: skip
 
 

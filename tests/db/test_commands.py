@@ -55,12 +55,12 @@ def a_past(database: Database, incidents: int) -> None:
     for number in range(incidents):
         deliver(database, an_alert("f1", service=f"s{number}"), now=number)
         deliver(database, an_alert("f1", service=f"s{number}", ends=number + 1), now=number + 1)
-    for table, column in (("incidents", "resolved_time"), ("incidents", "first_seen_at"),
+    when = datetime.now(UTC) - timedelta(days=30)
+    for table, column in (("incidents", "resolved_time"), ("incidents", "first_seen_at"), ("incident_timeline", "at"),
                           ("grafana_alerts", "received_at"), ("deliveries", "received_at")):  # fmt: skip
-        change = sql(f"UPDATE {table} SET {column} = UTC_TIMESTAMP(6) - INTERVAL 30 DAY")  # noqa: S608 - ours
-        database.transact(partial(Transaction.execute, query=change))
-    month = timedelta(days=29)
-    assert write_checkpoint(database, timedelta(0), settled=-month, at=datetime.now(UTC) - month)
+        change = sql(f"UPDATE {table} SET {column} = %(when)s")  # noqa: S608 - ours
+        database.transact(partial(Transaction.execute, query=change, params={"when": when}))
+    assert write_checkpoint(database, timedelta(0), settled=timedelta(0), at=when + timedelta(days=1))
     hang_cards(database)
 
 

@@ -23,8 +23,9 @@ SELECT COALESCE(SUM(unlinked), 0) AS unlinked FROM audit_removals
 -- name: add
 -- Timelines that went; a number that is there already is refused.
 INSERT INTO audit_removals (
-    removal_number, at, before_at, incident_number, first_number, last_number, unlinked, last_link, checkpoint_number, hash
+    removal_number, at, before_at, incident_number, first_number, last_number, unlinked, last_link, last_event_id,
+    checkpoint_number, hash
 ) VALUES (
     %(removal_number)s, %(at)s, %(before_at)s, %(incident_number)s, %(first_number)s, %(last_number)s, %(unlinked)s,
-    %(last_link)s, %(checkpoint_number)s, %(hash)s
+    %(last_link)s, %(last_event_id)s, %(checkpoint_number)s, %(hash)s
 )

@@ -115,7 +115,7 @@ def test_the_first_alert_opens_an_incident() -> None:
     assert (incident.last_change, incident.last_change_by) == ("opened", source("grafana"))
     (event,) = decided.events
     assert (event.kind, event.from_status, event.to_status) == (EventKind.OPENED, None, Status.ACTIVE)
-    assert dict(event.details) == {"instances": 1}
+    assert dict(event.details) == {"instances": 1, "severity": "critical"}
 
 
 def test_a_start_in_the_future_is_not_believed() -> None:

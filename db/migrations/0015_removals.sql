@@ -11,10 +11,12 @@ CREATE TABLE IF NOT EXISTS audit_removals (
     last_number INT UNSIGNED NOT NULL COMMENT 'last place of the chain that went',
     unlinked INT UNSIGNED NOT NULL COMMENT 'events without a link that went, too',
     last_link BINARY(32) NULL COMMENT 'link of the last event that went',
+    last_event_id BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'the newest event that went',
     checkpoint_number INT UNSIGNED NULL COMMENT 'the checkpoint that has this link',
     hash BINARY(32) NULL COMMENT 'NULL: from before this table',
     PRIMARY KEY (removal_number),
-    KEY idx_removals_incident (incident_number)
+    KEY idx_removals_incident (incident_number),
+    KEY idx_removals_event (last_event_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
@@ -22,7 +24,7 @@ CREATE TABLE IF NOT EXISTS audit_removals (
 CREATE TABLE IF NOT EXISTS audit_origin (
     one TINYINT UNSIGNED NOT NULL,
     at DATETIME(6) NOT NULL,
-    last_event_id BIGINT UNSIGNED NOT NULL COMMENT 'the newest event: later ones carry the digest of notes',
+    last_event_id BIGINT UNSIGNED NOT NULL COMMENT 'the newest event, there or covered by a checkpoint: later ones carry the digest of notes',
     last_unlinked_id BIGINT UNSIGNED NOT NULL COMMENT 'the newest event without a link',
     unlinked INT UNSIGNED NOT NULL COMMENT 'events without a link: there will never be more',
     removals INT UNSIGNED NOT NULL COMMENT 'rows of audit_removals without a hash: the first ones',
@@ -30,7 +32,7 @@ CREATE TABLE IF NOT EXISTS audit_origin (
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 -- next
 
-INSERT INTO audit_removals (
+INSERT IGNORE INTO audit_removals (
     removal_number, at, before_at, incident_number, first_number, last_number, unlinked, last_link, checkpoint_number, hash
 )
 SELECT ROW_NUMBER() OVER (ORDER BY number), UTC_TIMESTAMP(6), NULL, number, 1, chain_removed, 0, chain_base, NULL, NULL
@@ -38,13 +40,15 @@ FROM incidents
 WHERE (chain_removed > 0 OR timeline_removed > 0) AND NOT EXISTS (SELECT 1 FROM audit_removals AS earlier)
 -- next
 
-INSERT INTO audit_origin (one, at, last_event_id, last_unlinked_id, unlinked, removals)
+INSERT IGNORE INTO audit_origin (one, at, last_event_id, last_unlinked_id, unlinked, removals)
 SELECT 1, UTC_TIMESTAMP(6),
-    (SELECT COALESCE(MAX(event_id), 0) FROM incident_timeline),
+    GREATEST(
+        (SELECT COALESCE(MAX(event_id), 0) FROM incident_timeline),
+        (SELECT COALESCE(MAX(to_event_id), 0) FROM audit_checkpoints)
+    ),
     (SELECT COALESCE(MAX(event_id), 0) FROM incident_timeline WHERE link IS NULL),
     (SELECT COUNT(*) FROM incident_timeline WHERE link IS NULL),
     (SELECT COUNT(*) FROM audit_removals)
-ON DUPLICATE KEY UPDATE one = VALUES(one)
 -- next
 
 -- Which checkpoint covers an event, and which one is the newest.
