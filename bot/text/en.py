@@ -224,6 +224,12 @@ class English(Words):
     def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{name} was already acknowledged{_by_when(who, at)}. Nothing was changed.")
 
+    def already_yours(self, name: Mrkdwn, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"You already have {name}{_by_when(None, at)}. Nothing was changed.")
+
+    def left_undone(self, names: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"Not done yet: {names}. The database is slow or away; please try these again in a moment.")
+
     def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{name} was already resolved{_by_when(who, at)}.")
 
@@ -374,6 +380,7 @@ ENGLISH = English(
     help_help="show this help",
     help_filters="Filters",
     database_away="The database cannot be reached. Nothing was changed. Please try again in a moment.",
+    not_looked_up="The database cannot be reached, so nothing can be looked up. Please try again in a moment.",
     internal_error="Something went wrong here and it has been logged. Please check the incident before you try again.",
     old_button="This button cannot be read any more. Please use the incident's newest message, or type the command.",
     dialog_not_opened="Slack did not open the dialog in time. Nothing was changed. Please press the button again.",

@@ -235,6 +235,12 @@ class Korean(Words):
     def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"이미 확인된 인시던트입니다: {name}{self._of(who, at)}. 변경된 내용은 없습니다.")
 
+    def already_yours(self, name: Mrkdwn, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"이미 담당하고 계신 인시던트입니다: {name}{self._of(None, at)}. 변경된 내용은 없습니다.")
+
+    def left_undone(self, names: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"아직 처리하지 못했습니다: {names}. 데이터베이스 응답이 늦으니 잠시 후 다시 시도해 주세요.")
+
     def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"이미 해결된 인시던트입니다: {name}{self._of(who, at)}.")
 
@@ -391,6 +397,7 @@ KOREAN = Korean(
     help_help="이 도움말 보기",
     help_filters="필터",
     database_away="데이터베이스에 연결할 수 없습니다. 변경된 내용은 없습니다. 잠시 후 다시 시도해 주세요.",
+    not_looked_up="데이터베이스에 연결할 수 없어 조회하지 못했습니다. 잠시 후 다시 시도해 주세요.",
     internal_error="내부 오류가 발생하여 로그에 기록했습니다. 다시 시도하기 전에 인시던트 상태를 확인해 주세요.",
     old_button="더 이상 읽을 수 없는 버튼입니다. 인시던트의 최신 메시지를 사용하거나 명령을 입력해 주세요.",
     dialog_not_opened="Slack이 제때 대화 상자를 열지 못했습니다. 변경된 내용은 없습니다. 버튼을 다시 눌러 주세요.",

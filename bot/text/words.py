@@ -106,6 +106,7 @@ class Words(ABC):
 
     # answers
     database_away: str
+    not_looked_up: str
     internal_error: str
     old_button: str
     dialog_not_opened: str
@@ -268,6 +269,14 @@ class Words(ABC):
     @abstractmethod
     def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         """Somebody was first."""
+
+    @abstractmethod
+    def already_yours(self, name: Mrkdwn, at: Mrkdwn) -> Mrkdwn:
+        """Whoever asks has it already."""
+
+    @abstractmethod
+    def left_undone(self, names: Mrkdwn) -> Mrkdwn:
+        """Of several incidents these were not reached."""
 
     @abstractmethod
     def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
