@@ -130,7 +130,7 @@ class Korean(Words):
             case EventKind.JOINED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 추가로 발견되었습니다 ({who.name})")
             case EventKind.JOINED:
-                return Mrkdwn(f"{_instances(count)} 추가로 발생했습니다 ({who.name})")
+                return Mrkdwn(f"{_where(count)} 추가로 알림이 발생했습니다 ({who.name})")
             case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 사라졌고, 나머지는 계속 발생 중입니다 ({who.name})")
             case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
@@ -251,7 +251,9 @@ class Korean(Words):
         return Mrkdwn(f"이미 진행 중인 인시던트입니다: {name}. 변경된 내용은 없습니다.")
 
     def refused_resolved(self, name: Mrkdwn, action: Action) -> Mrkdwn:
-        return Mrkdwn(f"해결된 인시던트입니다: {name}. 먼저 다시 열어야 합니다 (요청: {self.action_name(action)}).")
+        return Mrkdwn(
+            f"이미 해결된 인시던트라 {self.action_name(action)} 처리할 수 없습니다. 먼저 다시 열어 주세요: {name}"
+        )
 
     def refused_other_open(self, name: Mrkdwn, other: Mrkdwn) -> Mrkdwn:
         which = f": {other}" if other else ""
@@ -306,6 +308,10 @@ def _counted(total: int) -> str:
 
 def _by(who: Who) -> str:
     return f"{who.name} 님이" if who.is_person else f"{who.name}에서"
+
+
+def _where(count: int) -> str:
+    return f"인스턴스 {count}개에서" if count else "일부 인스턴스에서"
 
 
 def _instances(count: int) -> str:

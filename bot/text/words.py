@@ -182,7 +182,7 @@ class Words(ABC):
 
     @abstractmethod
     def blind_title(self, source: str, rules: int) -> str:
-        """The title of a data source's incident: `Blind on prometheus: 3 rules without data`; 0 is not known."""
+        """The title of a data source's incident: `No data from prometheus (3 rules affected)`; 0 is not known."""
 
     @abstractmethod
     def and_more(self, count: int) -> str:

@@ -85,7 +85,7 @@ def test_settings_are_read_from_the_env_file_of_the_folder(db_url: DbUrl, tmp_pa
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     done = status()
     assert done.returncode == 0, done.stderr
-    assert "one of this program" in done.stdout
+    assert "is up to date" in done.stdout
     assert status(DB_PASSWORD="another").returncode == 1, "the environment wins"
     (tmp_path / ".env").write_text("DB_HOST\n", "utf-8")
     wrong = status()

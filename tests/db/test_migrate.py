@@ -178,7 +178,7 @@ def test_two_processes_at_once_migrate_once(empty_url: DbUrl, empty: Database) -
     for process in processes:
         output, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")
-        assert output == f"The schema has version {latest()}, which is the one of this program.\n"
+        assert output == f"Schema {latest()} is up to date.\n"
     assert schema_state(empty).problem == ""
     assert len(ask(empty, "SELECT 1 FROM schema_migrations")) == latest()
 
