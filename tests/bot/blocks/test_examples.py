@@ -72,8 +72,7 @@ FACTS = f"""| *Service* = checkout · commerce
 | *Namespace / Cluster* = payments / prod-eu
 | *Environment* = prod
 | *Started* = {AT_00_16}
-| *Firing* = 3 of 5
-*Firing*
+*Firing · 3 of 5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3"""
@@ -81,8 +80,7 @@ KOREAN_FACTS = f"""| *서비스* = checkout · commerce
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 3/5
-*발생 중*
+*발생 중 · 3/5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3"""
@@ -104,8 +102,7 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Namespace / Cluster* = payments / prod-eu
 | *Environment* = prod
 | *Started* = {AT_00_16}
-| *Firing* = 3 of 5
-*Firing*
+*Firing · 3 of 5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
@@ -128,8 +125,7 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Namespace / Cluster* = payments / prod-eu
 | *Environment* = prod
 | *Started* = {AT_00_16}
-| *Firing* = 3 of 5
-*Firing*
+*Firing · 3 of 5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
@@ -267,8 +263,7 @@ No updates {SINCE_00_21}. Check whether it still happens; resolve it if not.
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 3/5
-*발생 중*
+*발생 중 · 3/5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
@@ -292,8 +287,7 @@ No updates {SINCE_00_21}. Check whether it still happens; resolve it if not.
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 3/5
-*발생 중*
+*발생 중 · 3/5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
