@@ -11,6 +11,7 @@ import pymysql
 from tests import bodies
 from tests.servers.database import DbUrl
 from tests.servers.observer import Town
+from tests.story.cards import of
 
 
 def said(town: Town, text: str, user: str = "U001") -> str:
@@ -83,3 +84,25 @@ def test_a_look_that_failed_does_not_speak_of_changes(town: Town) -> None:
             assert "changed" not in answer
         assert "Nothing was changed" in said(town, "ack 1")
     assert statuses(town) == ["active"]
+
+
+def test_a_dialog_that_cannot_be_saved_says_so_above_its_fields_and_keeps_what_was_typed(town: Town) -> None:
+    opened(town, 1)
+    card = town.slack.wait_for_message(of(1), "the card")
+    town.slack.click(card, "incident_resolve")
+    notes = {"root_cause": {"text": "bad deploy"}, "action_taken": {"text": "rolled back"}}
+    asked = [block["block_id"] for block in town.slack.dialog()["blocks"]]
+    for _ in range(2):  # the trouble is told once, however often Submit is pressed
+        with hanging(town.db_url):
+            answer = town.slack.submit(town.slack.dialog(), notes)
+        assert (answer["response_action"], answer["errors"]) == ("update", {})
+        view = town.slack.dialog()
+        first, *others = view["blocks"]
+        assert "Nothing was changed" in first["text"]["text"]
+        assert first["block_id"] not in [block["block_id"] for block in others]
+        typed = [block["element"]["initial_value"] for block in others if block["type"] == "input"]
+        assert typed == ["bad deploy", "rolled back"]
+        assert [block["block_id"] for block in others] == asked, "nothing of it is gone"
+    town.slack.submit(town.slack.dialog(), notes)
+    assert statuses(town) == ["resolved"]
+    assert town.slack.views() == []
