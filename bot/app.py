@@ -289,6 +289,9 @@ def _bolt(
     @app.error
     def on_error(error: Exception) -> BoltResponse:
         reason = type(error.__cause__ or error).__name__
+        if isinstance(error, _MISREAD):
+            _log.warning("slack body not understood", extra={"error": reason})
+            return BoltResponse(status=400, body="")
         _log.error("slack request failed", extra={"error": reason})
         return BoltResponse(status=503, body="")  # Slack shows the person that it did not work
 
@@ -298,13 +301,21 @@ def _bolt(
 Handler = Callable[[Context, Ack, dict[str, Any]], None]
 
 
+_MISREAD = (AttributeError, IndexError, KeyError, TypeError)
+"""What Bolt's own reading raises of a body that Slack would not send, such as actions that are a text."""
+
+
+class _HandlerFailed(Exception):
+    """A handler of ours did, before it answered."""
+
+
 def _guarded(handler: Handler, context: Context, ack: Ack, body: dict[str, Any]) -> None:
     """Run a handler; an exception after `ack` is logged and goes no further."""
     try:
         handler(context, ack, body)
     except Exception as error:
         if ack.response is None:
-            raise
+            raise _HandlerFailed from error
         if not isinstance(error, ClickFailed):
             _log.exception("handler failed after its answer")
 

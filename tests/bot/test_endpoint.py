@@ -170,3 +170,21 @@ def test_a_button_that_is_not_ours_is_not_found(town: Town) -> None:
     }  # fmt: skip
     body = urlencode({"payload": json.dumps(payload)})
     assert post(town, body, signed(body)) == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": "block_actions", "actions": "x"},
+        {"type": "block_actions", "actions": []},
+        {"type": "block_actions", "actions": [1]},
+        {"type": "view_submission", "view": "x"},
+        {"type": "view_submission", "view": []},
+    ],
+)
+def test_a_signed_body_that_slack_would_not_send_is_refused_and_no_error_of_ours(
+    town: Town, wrong: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    body = urlencode({"payload": json.dumps({"user": {"id": "U001"}, "team": {"id": "T001"}, **wrong})})
+    assert post(town, body, signed(body)) in (400, 404)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

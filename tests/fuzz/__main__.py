@@ -1,4 +1,6 @@
-"""Fuzz for a given time and say how many inputs were tried: `python -m tests.fuzz parsers|surface`.
+"""Fuzz for a given time and say how many inputs were tried: `python -m tests.fuzz parsers|surface|chunks|people`.
+
+`surface` has all sorts of requests; `chunks` and `people` are two of them alone (hypothesis only).
 
     python -m tests.fuzz parsers --seconds 600                    hypothesis: strategies that know the shapes
     python -m tests.fuzz parsers --seconds 600 --engine atheris   coverage-guided: mutations of recorded inputs
@@ -20,7 +22,7 @@ from pathlib import Path
 def main() -> int:
     """Run one engine on one target."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", choices=("parsers", "surface"))
+    parser.add_argument("target", choices=("parsers", "surface", "chunks", "people"))
     parser.add_argument("--engine", choices=("hypothesis", "atheris"), default="hypothesis")
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1, help="the same seed tries the same inputs (default 1)")

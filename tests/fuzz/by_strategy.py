@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import parsers, seeds
-from tests.fuzz.surface import Surface
+from tests.fuzz.surface import ANYBODY, CHUNKED_ANYHOW, Surface
 from tests.servers.database import TestServer
 from tests.servers.slack import SandboxSlack
 from tests.strategies import as_body, byte_bodies, grafana_bodies, json_bodies, nasty_texts
@@ -22,8 +22,24 @@ _texts = nasty_texts.map(lambda text: text.encode("utf-8", "replace"))
 _parser_inputs = st.builds(bytes.__add__, st.binary(min_size=1, max_size=1), _bodies | _texts) | st.sampled_from(
     list(seeds.for_parsers())
 )
-_requests = st.builds(bytes.__add__, st.binary(min_size=6, max_size=6), _bodies | _texts) | st.sampled_from(
-    list(seeds.for_surface())
+_chosen = st.binary(min_size=8, max_size=8)
+CHUNKS = st.builds(
+    lambda path, credentials, chosen, body: bytes((path, 0, credentials, 1, 0, CHUNKED_ANYHOW)) + chosen + body,
+    st.integers(0, 6), st.integers(0, 5), _chosen, _bodies | _texts,
+)  # fmt: skip
+"""Bodies in odd chunks, on every path, with credentials and without."""
+
+PEOPLE = st.builds(
+    lambda form, chosen: bytes((2, 0, 0, ANYBODY, 0, form)) + chosen,
+    st.sampled_from([0, 3, CHUNKED_ANYHOW]), _chosen,
+)  # fmt: skip
+"""What all sorts of people click and type, under a right signature."""
+
+_requests = (
+    st.builds(bytes.__add__, st.binary(min_size=6, max_size=6), _bodies | _texts)
+    | st.sampled_from(list(seeds.for_surface()))
+    | CHUNKS
+    | PEOPLE
 )
 
 
@@ -34,7 +50,8 @@ def run(target: str, seconds: int, first_seed: int) -> int:
     with TestServer(os.environ) as server, SandboxSlack() as slack:
         slack.reset()
         with Surface(server, slack) as running:
-            status = _rounds(running.check, _requests, seconds, first_seed)
+            inputs = {"surface": _requests, "chunks": CHUNKS, "people": PEOPLE}[target]
+            status = _rounds(running.check, inputs, seconds, first_seed)
             running.check_record()
             print(f"answers by status: {dict(sorted(running.answers.items()))} (0: closed without one)")
             return status

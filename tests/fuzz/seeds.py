@@ -69,5 +69,8 @@ def for_surface() -> Iterator[bytes]:
     for text in ("list", "ack 1", "show 1", "help"):
         command = {"command": "/incident", "text": text, "user_id": "U001", "channel_id": "C1", "trigger_id": "1.2"}
         yield b"\x02\x00\x00\x01\x01\x03" + urlencode(command).encode()
+    for number in range(32):
+        yield b"\x00\x00\x00\x01\x00\x08%c" % number + bodies()[0]
+        yield b"\x02\x00\x00\x80\x01\x03%c" % number
     yield b"\x07GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
     yield b"\x03\x02\x05\x00\x03\x03"

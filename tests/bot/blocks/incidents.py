@@ -105,7 +105,7 @@ RESOLVED = replace(
 BLIND = replace(
     ACTIVE,
     parts=KeyParts("blind:PBFA97CFB590B2093"),
-    title="No data from prometheus-main",
+    title="Blind on prometheus-main",
     summary="",
     service_category="",
     links=Links(),
