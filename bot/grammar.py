@@ -3,9 +3,11 @@
 /incident                                          list what is open
 /incident list [status:… severity:… cluster:… namespace:"…" service:…]
 /incident NUMBER | #NUMBER | INC-… | show NUMBER   show one; a link to its card will do as well, here and below
-/incident ack|unack|reopen NUMBER
-/incident resolve NUMBER [action taken]
+/incident ack|unack|reopen NUMBER [NUMBER ...]
+/incident resolve NUMBER|NUMBER,NUMBER [action taken]
 /incident help
+
+Synonyms and polite words around a form do not matter: `please take 3`, `I'll fix 3`, `3번 확인`.
 """
 
 from __future__ import annotations
@@ -46,11 +48,17 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Change one."""
+    """Change one, or several."""
 
     action: Action
     reference: Reference
     notes: Notes = field(default_factory=Notes)
+    others: tuple[Reference, ...] = ()
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All that were named, each once."""
+        return tuple(dict.fromkeys((self.reference, *self.others)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +108,22 @@ _HELP = ("help", "?", "도움말")
 _CHANGES: Mapping[str, Action] = {
     "ack": Action.ACKNOWLEDGE,
     "acknowledge": Action.ACKNOWLEDGE,
+    "take": Action.ACKNOWLEDGE,
+    "claim": Action.ACKNOWLEDGE,
     "확인": Action.ACKNOWLEDGE,
+    "접수": Action.ACKNOWLEDGE,
+    "승인": Action.ACKNOWLEDGE,
+    "담당": Action.ACKNOWLEDGE,
+    "인지": Action.ACKNOWLEDGE,
     "unack": Action.UNACKNOWLEDGE,
     "unacknowledge": Action.UNACKNOWLEDGE,
     "un-acknowledge": Action.UNACKNOWLEDGE,
     "확인취소": Action.UNACKNOWLEDGE,
     "resolve": Action.RESOLVE,
+    "close": Action.RESOLVE,
+    "fix": Action.RESOLVE,
     "해결": Action.RESOLVE,
+    "종료": Action.RESOLVE,
     "reopen": Action.REOPEN,
     "re-open": Action.REOPEN,
     "다시열기": Action.REOPEN,
@@ -151,6 +168,17 @@ _FILTER_WORDS: Mapping[str, str] = {
     "서비스": "service",
 }
 _DEFAULT = Policy()
+MOST_AT_ONCE = 10
+"""Incidents that one command changes: as many as a list shows, and no more than fit into the time for an answer."""
+_POLITE = frozenset(
+    (
+        *("please", "pls", "plz", "thanks", "thank", "you", "i", "ill", "im", "id", "will", "would", "can", "could"),
+        *("let", "me", "부탁해요", "부탁합니다", "부탁드립니다", "좀", "제가", "내가", "주세요", "줘"),
+    )
+)
+"""What people say around a command, apostrophes left out."""
+_KOREAN_ENDINGS = re.compile("(?:하기|해줘|해줘요|해주세요|할게|할게요|하겠습니다|합니다|했습니다|했어요|해요|해)$")
+_AND = ("and", "&", "+", ",", "그리고", "및")
 _BARE = (*_STATUSES, *_SEVERITIES)
 _VERBS = (*_LIST, *_SHOW, *_HELP, *_CHANGES)
 
@@ -248,8 +276,11 @@ class _Asked:
     policy: Policy
 
     def understood(self) -> Command:
+        polite = next((n for n, word in enumerate(self.words) if not _is_polite(word)), 0)
+        if polite and (_verb(self.words[polite]) in _VERBS or _referred(self.words[polite:])[0] is not None):
+            return replace(self, words=self.words[polite:]).understood()
         first, rest = self.words[0], self.words[1:]
-        verb = first.folded
+        verb = _verb(first)
         if rest and (action := _TWO_WORDS.get((verb, rest[0].folded))):
             return self._change(action, first, rest[1:])
         if verb in _HELP:
@@ -262,7 +293,7 @@ class _Asked:
             return self._change(_CHANGES[verb], first, rest)
         reference, behind = _referred(self.words)
         if reference is not None:
-            return Show(reference) if not behind else self._verb_behind(reference, behind)
+            return self._verb_behind(reference, behind) if _impolite(behind) else Show(reference)
         if ":" in verb or verb.strip(_QUOTES) in _BARE or self.policy.severity_called(verb):
             if _referred(rest)[0] is not None:
                 return self._unknown()
@@ -275,7 +306,7 @@ class _Asked:
         reference, behind = _referred(rest)
         if reference is None:
             return self._wrong(Problem.WRONG_REFERENCE, f"show {NUMBER}", rest[0].text)
-        if behind:
+        if _impolite(behind):
             return self._wrong(Problem.TOO_MUCH, f"show {_shown(reference)}", behind[0].text)
         return Show(reference)
 
@@ -283,19 +314,25 @@ class _Asked:
         short = _SHORT[action]
         if not rest:
             return self._wrong(Problem.MISSING_REFERENCE, f"{short} {NUMBER}", verb.text, action=action)
-        reference, words_behind = _referred(rest)
-        if reference is None:
+        named, behind = _several_referred(rest, with_notes=action is Action.RESOLVE)
+        if not named:
             return self._wrong(Problem.WRONG_REFERENCE, f"{short} {NUMBER}", rest[0].text, action=action)
-        behind = typed(self.text[rest[len(rest) - len(words_behind) - 1].end :]).strip()
-        if not words_behind:
-            return Change(action, reference)
+        said = typed(self.text[rest[len(rest) - len(behind) - 1].end :]).strip()
+        if len(set(named)) > MOST_AT_ONCE:
+            form = f"{short} {' '.join(map(_shown, named[:MOST_AT_ONCE]))}"
+            return self._wrong(Problem.TOO_MUCH, form, _shown(named[MOST_AT_ONCE]))
+        if not _impolite(behind):
+            return Change(action, named[0], others=named[1:])
         if action is not Action.RESOLVE:
-            return self._wrong(Problem.TOO_MUCH, f"{short} {_shown(reference)}", behind)
-        return Change(action, reference, Notes(action_taken=behind))
+            return self._wrong(Problem.TOO_MUCH, f"{short} {' '.join(map(_shown, named))}", said)
+        return Change(action, named[0], Notes(action_taken=said), named[1:])
 
     def _verb_behind(self, reference: Reference, rest: Sequence[_Word]) -> Command:
-        """`42 ack` is not a form, but what it means is plain."""
-        action = _CHANGES.get(rest[0].folded)
+        """`42 ack` is not a form, but what it means is plain; in Korean the verb comes last."""
+        rest = [word for word in rest if not _is_polite(word)]
+        action = _CHANGES.get(_verb(rest[0]))
+        if action and not rest[0].folded.isascii() and len(rest) == 1:
+            return Change(action, reference)
         form = f"{_SHORT[action]} {_shown(reference)}" if action else _shown(reference)
         return self._wrong(Problem.TOO_MUCH, form, rest[0].text)
 
@@ -410,6 +447,52 @@ class _Asked:
             allowed=allowed,
             action=action,
         )
+
+
+def _verb(word: _Word) -> str:
+    """The word of a command, without the polite end that Korean gives it: `확인해 주세요` is `확인`."""
+    bare = word.folded if word.folded.isascii() else _KOREAN_ENDINGS.sub("", word.folded)
+    return bare if bare in _CHANGES else word.folded
+
+
+def _is_polite(word: _Word) -> bool:
+    bare = "".join(letter for letter in word.folded if letter not in _SINGLE).rstrip(_ENDS)
+    return bare in _POLITE
+
+
+def _impolite(words: Sequence[_Word]) -> bool:
+    """Whether something is said besides polite words."""
+    return any(not _is_polite(word) for word in words)
+
+
+def _several_referred(words: Sequence[_Word], *, with_notes: bool) -> tuple[tuple[Reference, ...], Sequence[_Word]]:
+    """The incidents these words begin with, and the words behind them. Where notes follow, a bare number of its own is
+    none, because the notes may begin with it: `resolve 3 2 pods were down`."""
+    named: tuple[Reference, ...] = ()
+    sure: tuple[tuple[Reference, ...], Sequence[_Word]] = named, words
+    while words:
+        joined, behind = _joined(words)
+        if not joined:
+            break
+        is_sure = not named or not with_notes or not words[0].folded.strip(_ENDS).isdecimal()
+        named, words = named + joined, behind
+        if is_sure:
+            sure = named, words
+        while words and typed(words[0].folded) in _AND:
+            words = words[1:]
+    return sure if _impolite(words) else (named, words)
+
+
+def _joined(words: Sequence[_Word]) -> tuple[tuple[Reference, ...], Sequence[_Word]]:
+    """One incident, or those of one word such as `3,4`."""
+    reference, behind = _referred(words)
+    if reference is not None:
+        return (reference,), behind
+    parts = [part for part in re.split(r"[,，、;+&]", typed(words[0].text)) if part]
+    read = [_reference(part) for part in parts]
+    if len(parts) > 1 and all(isinstance(one, int) for one in read):
+        return tuple(one for one in read if one is not None), words[1:]
+    return (), words
 
 
 def _referred(words: Sequence[_Word]) -> tuple[Reference | None, Sequence[_Word]]:

@@ -200,7 +200,9 @@ class _RatesCollector:
         requests = CounterMetricFamily("observer_credential_requests", "Requests by credential.", labels=labels)
         alerts = CounterMetricFamily("observer_credential_alerts", "Alerts by credential.", labels=labels)
         size = CounterMetricFamily("observer_credential_bytes", "Bytes of bodies by credential.", labels=labels)
-        denied = CounterMetricFamily("observer_denied_requests", "Requests that proved nothing.", labels=("source",))
+        denied = CounterMetricFamily(
+            "observer_denied_requests", "Requests with missing or wrong credentials.", labels=("source",)
+        )
         for rate in self._rates.snapshot():
             if rate.credential:
                 name = [rate.source, rate.credential]

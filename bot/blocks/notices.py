@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks import parts
@@ -13,7 +14,7 @@ from bot.grammar import NUMBER, Misunderstood, Problem
 from bot.origin import Foreign
 from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
 from bot.text.words import Words
-from db.model.identity import Place, Reference
+from db.model.identity import Actor, Place, Reference
 from db.model.incident import Event, Incident, Listing
 from db.model.lifecycle import Action, Already, Changed, Reason, Refused
 
@@ -29,11 +30,13 @@ def changed(outcome: Changed, action: Action, words: Words) -> SlackMessage:
     return sentence(joined(" ", [words.done(action, parts.name_of(outcome.incident, words)), firing]))
 
 
-def already(outcome: Already, action: Action, words: Words) -> SlackMessage:
-    """Somebody was first."""
+def already(outcome: Already, action: Action, words: Words, *, me: Actor | None = None) -> SlackMessage:
+    """Somebody was first; `me` who hears that, for it may be the same person."""
     name = parts.name_of(outcome.incident, words)
     by, at = parts.who_or_none(outcome.by), parts.at_or_empty(outcome.at)
     match action:
+        case Action.ACKNOWLEDGE if outcome.by is not None and outcome.by == me:
+            return sentence(words.already_yours(name, at))
         case Action.ACKNOWLEDGE:
             return sentence(words.already_acknowledged(name, by, at))
         case Action.UNACKNOWLEDGE:
@@ -43,6 +46,14 @@ def already(outcome: Already, action: Action, words: Words) -> SlackMessage:
             return sentence(joined(" ", [words.already_resolved(name, by, at), kept]))
         case Action.REOPEN:
             return sentence(words.already_open(name))
+
+
+def several(told: Sequence[SlackMessage], left: Sequence[Reference], words: Words) -> SlackMessage:
+    """What came of each incident of a command, a line each, and which of them are left."""
+    lines = [Mrkdwn(one.text) for one in told]
+    if left:
+        lines.append(words.left_undone(joined(", ", [_referred(one) for one in left])))
+    return sentence(joined("\n", lines))
 
 
 def refused(outcome: Refused, action: Action, words: Words, *, reference: Reference | None = None) -> SlackMessage:
@@ -88,6 +99,11 @@ def not_shared_here(words: Words) -> SlackMessage:
 def database_away(words: Words) -> SlackMessage:
     """Nothing was changed."""
     return sentence(safe(words.database_away))
+
+
+def not_looked_up(words: Words) -> SlackMessage:
+    """The database is away, and only something to read was asked for."""
+    return sentence(safe(words.not_looked_up))
 
 
 def internal_error(words: Words) -> SlackMessage:

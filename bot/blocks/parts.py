@@ -182,7 +182,9 @@ def _place(incident: Incident, words: Words) -> tuple[str, Mrkdwn]:
 
 
 def _firing(incident: Incident, words: Words) -> Mrkdwn:
-    if incident.instances_total <= 1 or (incident.status is Status.RESOLVED and not incident.instances_firing):
+    if len(incident.fires.instances) > 1 or incident.instances_total <= 1:  # there is a table, or nothing to tell
+        return Mrkdwn("")
+    if incident.status is Status.RESOLVED and not incident.instances_firing:
         return Mrkdwn("")
     return safe(words.firing_of(incident.instances_firing, incident.instances_total))
 
@@ -210,7 +212,11 @@ def firing_table(incident: Incident, words: Words, most: int, *, block_id: str) 
             said.append(safe(words.and_more(more)))
     if fires.elsewhere:
         said.append(words.firing_elsewhere(fires.elsewhere))
-    return [titled(words.firing, joined("\n", said), block_id=block_id)] if said else []
+    if not said:
+        return []
+    several = len(fires.instances) > 1
+    count = f" · {words.firing_of(incident.instances_firing, incident.instances_total)}" if several else ""
+    return [titled(words.firing + count, joined("\n", said), block_id=block_id)]
 
 
 def links(incident: Incident, words: Words, room: int = _LINKS) -> Mrkdwn:

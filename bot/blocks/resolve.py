@@ -6,6 +6,8 @@ Both notes may stay empty: at three in the morning closing must be one click mor
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from bot.blocks import parts
 from bot.blocks.identifiers import (
@@ -23,6 +25,7 @@ from db.model.incident import Incident
 from db.model.lifecycle import Already, Notes
 
 _NO_NOTES = Notes()
+_PROBLEM = "problem"
 
 
 def resolve_modal(
@@ -80,10 +83,24 @@ def already_resolved_view(outcome: Already, words: Words, *, notes: Notes = _NO_
 
 def error_view(sentence: Mrkdwn, words: Words, *, notes: Notes = _NO_NOTES) -> View:
     """Shown instead of the dialog when the submission did not count; what was typed can still be copied."""
-    blocks = [section(sentence, block_id="problem")]
+    blocks = [section(sentence, block_id=_PROBLEM)]
     if notes:
         blocks.append(parts.titled(words.your_notes, _notes(notes, words, 2800), block_id="notes"))
     return _notice(words.not_saved, blocks, words)
+
+
+def still_open_view(submitted: Mapping[str, Any], sentence: Mrkdwn, notes: Notes) -> View:
+    """The dialog as it was sent, with what went wrong at its top and what was typed in its place, to be sent again."""
+    typed = {ROOT_CAUSE_BLOCK: notes.root_cause, ACTION_TAKEN_BLOCK: notes.action_taken}
+    blocks: list[Block] = [section(Mrkdwn(f":warning: {sentence}"), block_id=_PROBLEM)]
+    for block in submitted["blocks"]:
+        text = typed.get(block.get("block_id"), "")
+        if text and block.get("type") == "input":
+            block = {**block, "element": {**block["element"], "initial_value": text}}
+        if block.get("block_id") != _PROBLEM:
+            blocks.append(block)
+    kept = ("type", "title", "submit", "close", "callback_id", "private_metadata")
+    return {**{name: submitted[name] for name in kept if submitted.get(name)}, "blocks": blocks}
 
 
 def submission_errors(sentence: str) -> dict[str, str]:

@@ -61,7 +61,9 @@ def _change(context: Context, ack: Ack, click: Click, action: Action) -> None:
         case Changed():
             pass  # the card itself will show it
         case Already():
-            context.whisper(click.response_url, notices.already(outcome, action, context.words))
+            context.whisper(
+                click.response_url, notices.already(outcome, action, context.words, me=person(click.user_id))
+            )
         case Refused():
             context.whisper(
                 click.response_url, notices.refused(outcome, action, context.words, reference=click.incident_id)
@@ -104,7 +106,7 @@ def _show(context: Context, ack: Ack, click: Click) -> None:
         shares = click.action is ClickAction.SHARE and details is not None
         is_elsewhere = shares and not _may_share(context, click)
     except RecordError as error:
-        context.whisper(click.response_url, notices.database_away(context.words))
+        context.whisper(click.response_url, notices.not_looked_up(context.words))
         raise ClickFailed(type(error).__name__) from error
     ack()
     if details is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -17,7 +18,7 @@ from bot.grammar import Change, Help, ListFiltered, ListOpen, Misunderstood, Sho
 from bot.handlers.context import Context
 from bot.payloads import CommandCall, UnreadablePayload, read_command
 from db.errors import RecordError
-from db.model.identity import Reference, person
+from db.model.identity import Actor, Reference, person
 from db.model.incident import Filter, Status
 from db.model.lifecycle import Action, Already, Changed, Refused
 from db.transactions import lookup, respond
@@ -30,6 +31,9 @@ _CANDIDATES: Mapping[Action | None, tuple[Status, ...]] = {
     Action.REOPEN: (Status.RESOLVED,),
 }
 """Which incidents an action is for; for the others those that are open."""
+
+ANSWER_SECONDS = 1.5
+"""After so long no further incident is begun: one more transaction must fit into Slack's three seconds."""
 
 
 def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
@@ -44,7 +48,8 @@ def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
         message = _run(context, call)
     except RecordError as error:
         _log.warning("command failed", extra={"error": type(error).__name__, "user": call.user_id})
-        message = notices.database_away(context.words)
+        changes = isinstance(call.command, Change)
+        message = notices.database_away(context.words) if changes else notices.not_looked_up(context.words)
     _answer(ack, message)
 
 
@@ -92,24 +97,37 @@ def _show(context: Context, reference: Reference) -> SlackMessage:
 
 
 def _change(context: Context, call: CommandCall, change: Change) -> SlackMessage:
-    done = respond.change_status(
-        context.database,
-        change.reference,
-        change.action,
-        person(call.user_id),
-        context.clock(),
-        policy=context.policy,
-        notes=change.notes,
-    )
+    """One transaction for each incident; what there is no time for any more is said, and can be asked for again."""
+    actor, answer_by = person(call.user_id), time.monotonic() + ANSWER_SECONDS
+    told: list[SlackMessage] = []
+    left = list(change.references)
+    while left and (not told or time.monotonic() < answer_by):
+        try:
+            done = respond.change_status(
+                context.database, left[0], change.action, actor, context.clock(), policy=context.policy,
+                notes=change.notes,
+            )  # fmt: skip
+        except RecordError as error:
+            if not told:
+                raise
+            _log.warning("command failed", extra={"error": type(error).__name__, "user": call.user_id})
+            break
+        told.append(_outcome(context, done, change.action, actor, left.pop(0)))
     context.wake()
+    return told[0] if len(told) == 1 and not left else notices.several(told, left, context.words)
+
+
+def _outcome(
+    context: Context, done: Changed | Already | Refused, action: Action, me: Actor, reference: Reference
+) -> SlackMessage:
     outcome = context.veil.outcome(done)
     match outcome:
         case Changed():
-            return notices.changed(outcome, change.action, context.words)
+            return notices.changed(outcome, action, context.words)
         case Already():
-            return notices.already(outcome, change.action, context.words)
+            return notices.already(outcome, action, context.words, me=me)
         case Refused():
-            return notices.refused(outcome, change.action, context.words, reference=change.reference)
+            return notices.refused(outcome, action, context.words, reference=reference)
         case _:
             assert_never(outcome)
 

@@ -64,7 +64,8 @@ def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
         else:
             _change(context, ack, click, click.value.action.change, began + ANSWER_SECONDS)
     except RecordError as error:
-        context.whisper(click.response_url, notices.database_away(context.words))
+        said = notices.database_away if click.value.action.change else notices.not_looked_up
+        context.whisper(click.response_url, said(context.words))
         raise ClickFailed(type(error).__name__) from error
 
 

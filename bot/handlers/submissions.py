@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never, cast
 
 from slack_bolt import Ack
 
 from bot.blocks import notices
-from bot.blocks.resolve import already_resolved_view, error_view, submission_errors
+from bot.blocks.resolve import already_resolved_view, error_view, still_open_view, submission_errors
 from bot.handlers.context import Context
-from bot.payloads import UnreadablePayload, read_submission
+from bot.payloads import Submission, UnreadablePayload, read_submission
+from bot.text.markup import safe
+from bot.text.words import Words
 from db.errors import RecordError
 from db.model.identity import person
 from db.model.lifecycle import Action, Already, Changed, Refused
@@ -40,7 +43,7 @@ def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
         )
     except RecordError as error:
         _log.warning("submission failed", extra={"error": type(error).__name__, "user": submission.user_id})
-        ack(response_action="errors", errors=submission_errors(words.database_away))
+        _stay_open(ack, body.get("view"), submission, words)
         return
     outcome = context.veil.outcome(done)
     match outcome:
@@ -62,3 +65,13 @@ def handle(context: Context, ack: Ack, body: dict[str, object]) -> None:
             "outcome": type(outcome).__name__,
         },
     )
+
+
+def _stay_open(ack: Ack, view: object, submission: Submission, words: Words) -> None:
+    """The database's trouble is no mistake in what was typed: it stands above it, and Submit may be pressed again."""
+    try:
+        again = still_open_view(cast("Mapping[str, Any]", view), safe(words.database_away), submission.notes)
+    except (LookupError, TypeError, AttributeError):
+        ack(response_action="errors", errors=submission_errors(words.database_away))
+        return
+    ack(response_action="update", view=again)

@@ -230,7 +230,7 @@ class _English(DigestWords):
         return f"{self._verb(action)} all of them?"
 
     def meaning(self, action: Action, place: str, count: int) -> str:
-        return f"{place}: all that are open when you confirm ({_number(count)} just now). Later ones are not touched."
+        return f"{place}: all open incidents at this moment ({_number(count)} just now); new ones are not included."
 
     def list_title(self, place: str, total: int) -> str:
         return f"{place}: {_incidents(total)}"
@@ -321,10 +321,10 @@ class _Korean(DigestWords):
 
     def storm_over(self, took: str, still_open: int, cards: int, worst: Sequence[str]) -> Mrkdwn:
         rest = (
-            f"아직 열려 있는 {_number(still_open)}건은 여기에 계속 표시합니다. 심각도가 {safe(', '.join(worst))}이고 "
+            f"아직 진행 중인 {_number(still_open)}건은 여기에 계속 표시합니다. 심각도가 {safe(', '.join(worst))}이고 "
             f"아무도 확인하지 않은 인시던트는 최대 {cards}건까지 개별 카드로 게시합니다."
             if still_open
-            else "열려 있는 인시던트가 없습니다."
+            else "진행 중인 인시던트가 없습니다."
         )
         return Mrkdwn(f"지속 시간: {safe(took)}. {rest}")
 
@@ -362,14 +362,14 @@ class _Korean(DigestWords):
         return f"{_number(count)}건 모두 {self._verb(action)}" if count > 1 else self._verb(action)
 
     def do_all_of(self, action: Action, place: str) -> str:
-        return f"{place}: 열린 인시던트 모두 {self._verb(action)}"
+        return f"{place}: 진행 중인 인시던트 모두 {self._verb(action)}"
 
     def ask(self, action: Action) -> str:
         return f"모두 {self._verb(action)} 처리할까요?"
 
     def meaning(self, action: Action, place: str, count: int) -> str:
         return (
-            f"{place}: 지금 열려 있는 인시던트 전체 (현재 {_number(count)}건)를 {self._verb(action)} 처리합니다. "
+            f"{place}: 현재 진행 중인 인시던트 {_number(count)}건을 모두 {self._verb(action)} 처리합니다. "
             "이후에 발생하는 인시던트는 바뀌지 않습니다."
         )
 

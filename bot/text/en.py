@@ -169,8 +169,8 @@ class English(Words):
             case EventKind.REPAIRED:
                 return Mrkdwn("A counter of this incident was corrected")
             case EventKind.TRUNCATED:
-                lost = f"{count} {_plural(count, 'alert')}" if count else "Some alerts"
-                return Mrkdwn(f"{lost} cut off by {name} and not received")
+                lost = f"{count} {_plural(count, 'alert')}" if count else "some alerts"
+                return Mrkdwn(f"{name} left out {lost} (its limit of alerts per message)")
 
     def reopen_of(self, number: str) -> str:
         return f"{number or 'This incident'} will be active again, without an owner."
@@ -224,6 +224,12 @@ class English(Words):
     def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{name} was already acknowledged{_by_when(who, at)}. Nothing was changed.")
 
+    def already_yours(self, name: Mrkdwn, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"You already have {name}{_by_when(None, at)}. Nothing was changed.")
+
+    def left_undone(self, names: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"Not done yet: {names}. The database is slow or away; please try these again in a moment.")
+
     def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{name} was already resolved{_by_when(who, at)}.")
 
@@ -237,7 +243,10 @@ class English(Words):
         return Mrkdwn(f"{name} is resolved. To {self.action_name(action)} it, reopen it first.")
 
     def refused_other_open(self, name: Mrkdwn, other: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"{name} was not reopened: {other or 'another incident'} of the same kind is open. Use that one.")
+        open_one = other or Mrkdwn("another incident")
+        return Mrkdwn(
+            f"{name} was not reopened: {open_one} is already open for the same rule and service. Continue there."
+        )
 
     def not_found(self, reference: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"There is no incident {reference}.")
@@ -250,7 +259,7 @@ class English(Words):
         return Mrkdwn(f"Meant for {channel}, which I cannot post in: {error}.")
 
     def unknown_command(self, typed: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"I do not know the command {typed}.")
+        return Mrkdwn(f"Unknown command {typed}.")
 
     def missing_reference(self, action: str) -> Mrkdwn:
         return Mrkdwn(f"Which incident? {code(action)} needs its number.")
@@ -267,7 +276,7 @@ class English(Words):
         return Mrkdwn(f"{name} cannot be {typed}. It can be {joined(', ', allowed)}.")
 
     def too_much(self, typed: Mrkdwn) -> Mrkdwn:
-        return Mrkdwn(f"I do not understand {typed} at the end.")
+        return Mrkdwn(f"{typed} at the end is not understood.")
 
     def did_you_mean(self, command: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"Did you mean {command}?")
@@ -374,8 +383,9 @@ ENGLISH = English(
     help_help="show this help",
     help_filters="Filters",
     database_away="The database cannot be reached. Nothing was changed. Please try again in a moment.",
+    not_looked_up="The database cannot be reached, so nothing can be looked up. Please try again in a moment.",
     internal_error="Something went wrong here and it has been logged. Please check the incident before you try again.",
-    old_button="This button cannot be read any more. Please use the incident's newest message, or type the command.",
+    old_button="This button is out of date. Use the incident's card, or type the command.",
     dialog_not_opened="Slack did not open the dialog in time. Nothing was changed. Please press the button again.",
     not_of_this_workspace="Only people of this workspace may use Observer. Nothing was changed.",
     not_a_reader="You are not allowed to see incidents here. Nothing was changed.",

@@ -130,7 +130,7 @@ class Korean(Words):
             case EventKind.JOINED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 추가로 발견되었습니다 ({who.name})")
             case EventKind.JOINED:
-                return Mrkdwn(f"{_instances(count)} 추가로 발생했습니다 ({who.name})")
+                return Mrkdwn(f"{_where(count)} 추가로 알림이 발생했습니다 ({who.name})")
             case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 사라졌고, 나머지는 계속 발생 중입니다 ({who.name})")
             case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
@@ -235,6 +235,12 @@ class Korean(Words):
     def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"이미 확인된 인시던트입니다: {name}{self._of(who, at)}. 변경된 내용은 없습니다.")
 
+    def already_yours(self, name: Mrkdwn, at: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"이미 담당하고 계신 인시던트입니다: {name}{self._of(None, at)}. 변경된 내용은 없습니다.")
+
+    def left_undone(self, names: Mrkdwn) -> Mrkdwn:
+        return Mrkdwn(f"아직 처리하지 못했습니다: {names}. 데이터베이스 응답이 늦으니 잠시 후 다시 시도해 주세요.")
+
     def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"이미 해결된 인시던트입니다: {name}{self._of(who, at)}.")
 
@@ -245,7 +251,9 @@ class Korean(Words):
         return Mrkdwn(f"이미 진행 중인 인시던트입니다: {name}. 변경된 내용은 없습니다.")
 
     def refused_resolved(self, name: Mrkdwn, action: Action) -> Mrkdwn:
-        return Mrkdwn(f"해결된 인시던트입니다: {name}. 먼저 다시 열어야 합니다 (요청: {self.action_name(action)}).")
+        return Mrkdwn(
+            f"이미 해결된 인시던트라 {self.action_name(action)} 처리할 수 없습니다. 먼저 다시 열어 주세요: {name}"
+        )
 
     def refused_other_open(self, name: Mrkdwn, other: Mrkdwn) -> Mrkdwn:
         which = f": {other}" if other else ""
@@ -300,6 +308,10 @@ def _counted(total: int) -> str:
 
 def _by(who: Who) -> str:
     return f"{who.name} 님이" if who.is_person else f"{who.name}에서"
+
+
+def _where(count: int) -> str:
+    return f"인스턴스 {count}개에서" if count else "일부 인스턴스에서"
 
 
 def _instances(count: int) -> str:
@@ -391,6 +403,7 @@ KOREAN = Korean(
     help_help="이 도움말 보기",
     help_filters="필터",
     database_away="데이터베이스에 연결할 수 없습니다. 변경된 내용은 없습니다. 잠시 후 다시 시도해 주세요.",
+    not_looked_up="데이터베이스에 연결할 수 없어 조회하지 못했습니다. 잠시 후 다시 시도해 주세요.",
     internal_error="내부 오류가 발생하여 로그에 기록했습니다. 다시 시도하기 전에 인시던트 상태를 확인해 주세요.",
     old_button="더 이상 읽을 수 없는 버튼입니다. 인시던트의 최신 메시지를 사용하거나 명령을 입력해 주세요.",
     dialog_not_opened="Slack이 제때 대화 상자를 열지 못했습니다. 변경된 내용은 없습니다. 버튼을 다시 눌러 주세요.",

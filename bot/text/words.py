@@ -106,6 +106,7 @@ class Words(ABC):
 
     # answers
     database_away: str
+    not_looked_up: str
     internal_error: str
     old_button: str
     dialog_not_opened: str
@@ -181,7 +182,7 @@ class Words(ABC):
 
     @abstractmethod
     def blind_title(self, source: str, rules: int) -> str:
-        """The title of a data source's incident: `Blind on prometheus: 3 rules without data`; 0 is not known."""
+        """The title of a data source's incident: `No data from prometheus (3 rules affected)`; 0 is not known."""
 
     @abstractmethod
     def and_more(self, count: int) -> str:
@@ -268,6 +269,14 @@ class Words(ABC):
     @abstractmethod
     def already_acknowledged(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:
         """Somebody was first."""
+
+    @abstractmethod
+    def already_yours(self, name: Mrkdwn, at: Mrkdwn) -> Mrkdwn:
+        """Whoever asks has it already."""
+
+    @abstractmethod
+    def left_undone(self, names: Mrkdwn) -> Mrkdwn:
+        """Of several incidents these were not reached."""
 
     @abstractmethod
     def already_resolved(self, name: Mrkdwn, who: Who | None, at: Mrkdwn) -> Mrkdwn:

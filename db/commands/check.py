@@ -55,7 +55,7 @@ def _say(context: Context, verdicts: list[Verdict], left: int) -> None:
         )
         for example in verdict.examples:
             context.say(f"    {example}")
-    context.say("The record keeps its promises." if not left else f"{left:,} rows break a promise.")
+    context.say("All checks passed." if not left else f"{left:,} rows break a promise.")
 
 
 @dataclass(slots=True)

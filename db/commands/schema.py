@@ -30,5 +30,5 @@ def _status(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _tell(state: SchemaState, context: Context) -> int:
-    context.say(state.problem or f"The schema has version {state.found}, which is the one of this program.")
+    context.say(state.problem or f"Schema {state.found} is up to date.")
     return 1 if state.problem else 0

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from db.commands.context import Context
+from db.model.retention import Retention
 from db.transactions.audit import Report, verify
 
 
@@ -21,12 +22,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--anchor", action="append", default=[], metavar="HASH",
         help="hash of a checkpoint from a log that is kept elsewhere: it must be in the record; may be repeated",
     )  # fmt: skip
+    rule = parser.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--policy", metavar="FILE",
+        help="the policy file by whose [retention] timelines may be removed (default: the one OBSERVER_CONFIG names)",
+    )  # fmt: skip
+    rule.add_argument("--no-retention", action="store_true", help="no timeline may ever have been removed")
 
 
 def _run(given: argparse.Namespace, context: Context) -> int:
     """Check, and print what was found; 0 when everything is as it was written, else 1."""
+    retention = Retention() if given.no_retention else context.policy(given.policy).retention
     with context.record() as database:
-        report = verify(database, anchors=given.anchor)
+        report = verify(database, anchors=given.anchor, retention=retention)
     if given.json:
         context.say_json(_content(report))
     else:

@@ -115,6 +115,17 @@ def address_of(origin: str) -> str:
     return origin.partition("|")[2].rpartition("|")[0]
 
 
+def is_same_server(one: str, other: str) -> bool:
+    """Whether two origins are one server, in whatever dialect it spoke: that of Alertmanager tells no organisation."""
+    (_, _, first), (_, _, second) = one.partition("|"), other.partition("|")
+    return first == second or (address_of(one) == address_of(other) and "" in (org_of(one), org_of(other)))
+
+
+def org_of(origin: str) -> str:
+    """The organisation in an origin; empty when it is not known."""
+    return origin.rpartition("|")[2]
+
+
 _ASKED = "~"
 
 

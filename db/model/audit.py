@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from db.model.identity import IncidentId
-from db.model.incident import Chain, Event, Incident
+from db.model.incident import Chain, Event, Incident, Status
+from db.model.removal import Origin, Removal, unrecorded
 from db.model.sections import Sections
 
 FIRST_CHECKPOINT = bytes(32)
@@ -126,7 +127,7 @@ class Fault:
     incident: IncidentId
     event_id: int | None
     number: int | None  # place in the chain
-    what: str  # changed, inserted, missing, reordered, head, checkpoint
+    what: str  # changed, inserted, missing, reordered, head, removal, checkpoint, clock
     words: str
 
 
@@ -137,13 +138,19 @@ class Walk:
     incident: IncidentId
     chain: Chain
     faults: list[Fault]
+    removals: Sequence[Removal] = ()  # of this incident, in their order
+    origin: Origin = field(default_factory=Origin)
     before_chain: int = 0
     events: int = 0
     _number: int = 0
     _link: bytes = b""
     _head: bytes | None = None  # the link in the place that the incident has as its last
+    _is_over: bool = False  # what comes next follows a timeline that was removed whole, so it was resolved
 
     def __post_init__(self) -> None:
+        if words := unrecorded(self.chain, self.removals):
+            self._fault(None, "removal", words)
+        self._is_over = bool(self.removals)
         self._number = self.chain.removed
         self._link = (self.chain.base if self.chain.removed else None) or start(self.incident)
         self._head = self.chain.base if self._number == self.chain.length else None
@@ -152,10 +159,11 @@ class Walk:
         """The next event."""
         self.events += 1
         if kept.link is None or kept.number is None:
-            if self._number == 0 and kept.link is None and kept.number is None:
+            is_old = self._number == 0 and 0 < kept.event_id <= self.origin.last_unlinked
+            if is_old and kept.link is None and kept.number is None:
                 self.before_chain += 1
             else:
-                self._fault(kept, "inserted", "an event without a link after the chain began")
+                self._fault(kept, "inserted", "an event without a link, and not from before there were chains")
             return
         expected = self._number + 1
         if kept.number < expected:
@@ -166,10 +174,23 @@ class Walk:
             self._fault(kept, "missing", f"events {expected} to {kept.number - 1} of the chain are not there")
         elif kept.event is None or link(self._link, kept.event, kept.number) != kept.link:
             self._fault(kept, "changed", "its link does not fit its contents and the event before")
+        if self._is_over and kept.event is not None:
+            self._follow_removal(kept, kept.event)
         # From here on the chain is followed by what is written, so that one change is not told of every later event.
         self._number, self._link = kept.number, kept.link
         if kept.number == self.chain.length:
             self._head = kept.link
+
+    def _follow_removal(self, kept: Kept, event: Event) -> None:
+        """A timeline goes whole, once it is over: what stands behind it is younger and found the incident resolved."""
+        before = self.removals[-1].before
+        if before is not None and event.at < before:
+            self._fault(kept, "removal", "it is older than what retention removed before it: a timeline goes whole")
+            self._is_over = False
+        elif event.from_status is not None:
+            if event.from_status is not Status.RESOLVED:
+                self._fault(kept, "removal", "retention removed what was before it although that was not over")
+            self._is_over = False
 
     def end(self, later: Chain | None = None) -> None:
         """After the last event. `later` is the chain as the incident has it now: it may have grown since."""
@@ -229,16 +250,18 @@ class Checkpoint:
     hash: bytes
 
 
-def checkpoint(before: Checkpoint | None, found: Sequence[tuple[int, Leaf]], at: datetime) -> Checkpoint:
-    """The next checkpoint, over events that are given by their ids with the leaf each makes; there is at least one."""
-    last: dict[int, Leaf] = {}
+def checkpoint(
+    before: Checkpoint | None, found: Sequence[tuple[int, Leaf]], at: datetime, removals: Leaf | None = None
+) -> Checkpoint:
+    """The next checkpoint, over events that are given by their ids with the leaf each makes, and over `removals`."""
+    last: dict[int, Leaf] = {removals.incident: removals} if removals else {}
     for _, leaf in found:
         if leaf.incident not in last or last[leaf.incident].number < leaf.number:
             last[leaf.incident] = leaf
     made = Checkpoint(
         number=before.number + 1 if before else 1,
         at=at,
-        to_event_id=max(event_id for event_id, _ in found),
+        to_event_id=max((event_id for event_id, _ in found), default=before.to_event_id if before else 0),
         events=len(found),
         leaves=b"".join(last[incident].packed() for incident in sorted(last)),
         previous=before.hash if before else FIRST_CHECKPOINT,

@@ -1,6 +1,6 @@
 """Blind monitoring: what it means for incidents that a rule cannot see its data, and when silence is over.
 
-All `DatasourceNoData` and `DatasourceError` alerts of one data source are one incident, "Blind on X". The open
+All `DatasourceNoData` and `DatasourceError` alerts of one data source are one incident, "No data from X". The open
 incidents of a blind rule are *unobserved*. A "resolved" that comes meanwhile is *held*: Grafana lets an alert expire as
 "resolved" when its query has no data, so it is silence and no recovery. Once the rule sees again, what fires again
 takes its held instance back, and after `settle` the rest of what was held has recovered.
@@ -22,7 +22,7 @@ from db.model.sections import Sections
 OBSERVER = Actor(ActorKind.OBSERVER, "blind")
 """Who resolves what was held."""
 
-BLIND_TITLE = "Blind on "
+BLIND_TITLE = "No data from "
 """What the title of a data source's incident begins with in the record; cards say it in their own language."""
 
 HELD_REASON = "resolve_while_blind"

@@ -27,9 +27,13 @@ def differences(old: Incident, old_events: Sequence[Event], new: Incident, new_e
 
 
 def _told(events: Sequence[Event]) -> list[Event]:
-    # For how long a stale incident had been silent, a list knew that is no delivery.
-    return [
-        replace(event, details={}) if event.kind is EventKind.STALE else event
-        for event in events
-        if event.kind is not EventKind.REPAIRED
-    ]
+    return [replace(event, details=_details(event)) for event in events if event.kind is not EventKind.REPAIRED]
+
+
+def _details(event: Event) -> dict[str, str | int]:
+    """What a replay tells of an event. For how long a stale incident had been silent, a list knew that is no delivery;
+    which notes were written when, nobody knows; and an older version did not say the severity of what it opened."""
+    if event.kind is EventKind.STALE:
+        return {}
+    left_out = {"notes"} if event.kind is EventKind.SEVERITY_RAISED else {"notes", "severity"}
+    return {name: value for name, value in event.details.items() if name not in left_out}

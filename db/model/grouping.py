@@ -811,7 +811,8 @@ class _Draft:
         if story.began:
             kind, status, reason = story.began
             to = Status.RESOLVED if reason == "resolved_unseen" else Status.ACTIVE
-            tell(kind, reason=reason, change=(status, to), details={"instances": story.joined or 1})
+            details = {"instances": story.joined or 1, "severity": incident.severity.value}
+            tell(kind, reason=reason, change=(status, to), details=details)
         elif story.joined:
             again = {"again": story.again} if story.again else {}
             tell(EventKind.JOINED, reason=self._found_by, details={"instances": story.joined, **again})

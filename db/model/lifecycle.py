@@ -12,12 +12,17 @@ Every case of (status, action) has a named outcome: `Changed`, `Already` or `Ref
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from db.model.identity import Actor
 from db.model.incident import Event, EventKind, Incident, Status
+
+MOST_NOTES = 65_535
+"""Bytes (UTF-8) of root cause or action taken that the record keeps; what is longer ends with an ellipsis."""
 
 
 class Action(StrEnum):
@@ -111,7 +116,8 @@ def transition(
             return Refused(Reason.RESOLVED, incident)
         case Action.RESOLVE, (Status.ACTIVE | Status.ACKNOWLEDGED):
             resolved = released(replace(incident, status=Status.RESOLVED, resolved_time=now, resolved_by=actor))
-            return _changed(with_notes(resolved, notes), incident.status, EventKind.RESOLVED, actor, now)
+            noted = with_notes(resolved, notes)
+            return _changed(noted, incident.status, EventKind.RESOLVED, actor, now, _said(noted))
         case Action.RESOLVE, Status.RESOLVED:
             return _resolved_already(incident, notes, actor, now)
         case Action.REOPEN, Status.RESOLVED if other_open is not None:
@@ -156,10 +162,34 @@ def _appended(old: str, new: str) -> str:
     """Both texts, the new one only if it is not there yet (a submission may arrive twice)."""
     if not new or new in old:
         return old
-    return f"{old}\n{new}" if old else new
+    both = f"{old}\n{new}" if old else new
+    encoded = both.encode("utf-8", "surrogatepass")
+    if len(encoded) <= MOST_NOTES:
+        return both
+    return encoded[: MOST_NOTES - 3].decode("utf-8", "ignore") + "…"
 
 
-def _changed(after: Incident, before: Status, kind: EventKind, actor: Actor, now: datetime) -> Changed:
+def _said(incident: Incident) -> dict[str, str]:
+    """What an event keeps of the notes, so that they are in the chain: their digest, if there are any."""
+    if not (incident.root_cause or incident.action_taken):
+        return {}
+    return {"notes": notes_digest(incident.root_cause, incident.action_taken)}
+
+
+def notes_digest(root_cause: str, action_taken: str) -> str:
+    """SHA-256 (hex) over what people wrote of an incident, as the record keeps it; `check` computes the same in SQL."""
+    text = f"{len(root_cause)}:{root_cause}{action_taken}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _changed(
+    after: Incident,
+    before: Status,
+    kind: EventKind,
+    actor: Actor,
+    now: datetime,
+    details: Mapping[str, str | int] | None = None,
+) -> Changed:
     event = Event(
         incident_id=after.incident_id,
         at=now,
@@ -167,6 +197,7 @@ def _changed(after: Incident, before: Status, kind: EventKind, actor: Actor, now
         actor=actor,
         from_status=before,
         to_status=after.status,
+        details=details or {},
     )
     return Changed(visibly(after, kind, actor, now), event)
 
@@ -176,7 +207,9 @@ def _resolved_already(incident: Incident, notes: Notes | None, actor: Actor, now
     noted = with_notes(incident, notes)
     if noted == incident:
         return Already(incident, incident.resolved_by, incident.resolved_time)
-    event = Event(incident_id=incident.incident_id, at=now, kind=EventKind.NOTED, actor=actor)
+    event = Event(
+        incident_id=incident.incident_id, at=now, kind=EventKind.NOTED, actor=actor, details=_said(noted)
+    )  # fmt: skip
     return Already(visibly(noted, EventKind.NOTED, actor, now), incident.resolved_by, incident.resolved_time, event)
 
 

@@ -27,7 +27,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from db.model.alert import Alert, AlertState, is_named
+from db.model.alert import Alert, AlertState, is_named, is_same_server
 from db.model.identity import of_origin
 from db.model.incident import Instance
 from db.model.policy import Policy
@@ -49,7 +49,7 @@ class Meaning(StrEnum):
 
 def is_of_another(instance: Instance, origin: str) -> bool:
     """Whether another server than this one fires the instance, as far as both are known."""
-    return instance.origin != origin and is_named(origin) and is_named(instance.origin)
+    return is_named(origin) and is_named(instance.origin) and not is_same_server(instance.origin, origin)
 
 
 def name_of(alert: Alert, origin: str, known: Callable[[str], Instance | None]) -> str:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from db.model.removal import LEAST_AGE
 from db.model.sections import Sections
 
 _FOR_EVER = timedelta(0)
-_LEAST = timedelta(days=1)
 
 
 class Part(StrEnum):
@@ -48,13 +48,17 @@ class Retention:
         return {part: now - ages[part] for part in Part if ages.get(part)}
 
 
+KEEP_FOR_EVER = Retention()
+"""The default."""
+
+
 def read_retention(file: Sections) -> Retention:
     """The table `[retention]` of the policy file. Ages of less than a day are refused: they would be a slip."""
     section = file.table("retention", {"bodies", "alerts", "timelines"})
     ages = {}
     for name in ("bodies", "alerts", "timelines"):
         age = section.duration(name, _FOR_EVER)
-        if _FOR_EVER < age < _LEAST:
+        if _FOR_EVER < age < LEAST_AGE:
             section.problem(name, 'must be "0s" (keep for ever) or at least "1d"')
         ages[name] = age
     return Retention(**ages)

@@ -29,6 +29,7 @@ class Place:
 
     incident_id: IncidentId
     removed: int  # so many events at the beginning of the chain were removed by retention
+    base: bytes | None  # the link of the last of these
     link: bytes | None
 
 
@@ -101,6 +102,7 @@ def places(tx: Transaction, leaves: Sequence[Leaf]) -> dict[tuple[int, int], Pla
         (leaf.incident, leaf.number): Place(
             IncidentId(there[leaf.incident]["incident_id"]),
             int(there[leaf.incident]["chain_removed"]),
+            there[leaf.incident]["chain_base"],
             links.get((leaf.incident, leaf.number)),
         )
         for leaf in leaves

@@ -9,6 +9,7 @@ from datetime import datetime
 from db.database import Transaction
 from db.model.delivery import REMOVED
 from db.model.identity import IncidentId, IncidentKey
+from db.model.incident import Chain
 from db.queries import query
 
 
@@ -35,6 +36,24 @@ class OldIncident:
     first_seen_at: datetime
     has_alerts: bool
     has_events: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OldTimeline:
+    """The timeline of an incident as retention sees it."""
+
+    incident_id: IncidentId
+    number: int  # of the incident
+    lines: int
+    unlinked: int  # lines from before there were chains
+    last_event: int  # id of the newest line
+    chain: Chain
+    checkpoint: int | None  # the oldest one that covers all of it, if that is as old
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every event of the chain is there: what is not as it was written stays, to be found."""
+        return self.lines - self.unlinked == self.chain.length - self.chain.removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +145,36 @@ def remove_alerts(tx: Transaction, ids: Sequence[int], removed: Mapping[int, int
     tx.update_many(query("tidy", "count_removed_alerts"), list(removed.items()), ("number", "removed"))
 
 
-def count_events(tx: Transaction, ids: Sequence[IncidentId]) -> dict[IncidentId, int]:
-    """How many lines the timelines of these incidents have."""
-    rows = tx.rows(query("tidy", "count_events"), {"ids": list(ids)})
-    return {IncidentId(row["incident_id"]): int(row["n"]) for row in rows}
+def timelines(tx: Transaction, ids: Sequence[IncidentId], before: datetime) -> list[OldTimeline]:
+    """The timelines of these incidents; those that have no line any more are left out."""
+    rows = tx.rows(query("tidy", "timelines"), {"ids": list(ids), "before": before}) if ids else ()
+    return [
+        OldTimeline(
+            incident_id=IncidentId(row["incident_id"]),
+            number=int(row["number"]),
+            lines=int(row["events"]),
+            unlinked=int(row["unlinked"]),
+            last_event=int(row["last_event_id"]),
+            chain=Chain(row["chain_length"], row["chain_head"], row["chain_removed"], row["chain_base"]),
+            checkpoint=row["checkpoint_number"],
+        )
+        for row in rows
+    ]
 
 
-def remove_whole_timelines(
-    tx: Transaction, numbers: Mapping[IncidentId, int], removed: Mapping[IncidentId, int]
-) -> None:
-    """Remove the timelines of these incidents (id -> number), every one of them whole and in this transaction.
+def leaves(tx: Transaction, checkpoint: int) -> bytes:
+    """The leaves of a checkpoint."""
+    row = tx.row(query("tidy", "leaves"), {"number": checkpoint})
+    return bytes(row["leaves"]) if row else b""
+
+
+def remove_whole_timelines(tx: Transaction, old: Sequence[OldTimeline]) -> None:
+    """Remove these timelines, every one of them whole and in this transaction.
 
     The only place that ever removes lines of a timeline: a chain over one incident's lines is never cut in its middle.
     """
-    tx.execute(query("tidy", "remove_timelines"), {"ids": list(removed)})
-    rows = [(numbers[name], count) for name, count in removed.items()]
+    tx.execute(query("tidy", "remove_timelines"), {"ids": [one.incident_id for one in old]})
+    rows = [(one.number, one.lines) for one in old]
     tx.update_many(query("tidy", "count_removed_events"), rows, ("number", "removed"))
 
 

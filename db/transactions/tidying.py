@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from db.database import Database, Transaction
+from db.errors import Duplicate
+from db.model.audit import Leaf, unpacked
 from db.model.identity import IncidentId
+from db.model.removal import Removal
 from db.model.retention import Part, Pass
-from db.store import chores, tidy
+from db.store import chores, removals, tidy
+from db.store.tidy import OldTimeline
 
 CHORE = "tidy"
 """The name of the lease."""
@@ -43,6 +47,9 @@ class Step:
 
     removed: int
     after: int | None
+    timelines: tuple[
+        Removal, ...
+    ] = ()  # that went; they still lack their time and their place in the chain of removals
 
 
 def take_lease(database: Database, holder: str) -> Pass | None:
@@ -81,12 +88,17 @@ def remove(
     def work(tx: Transaction) -> Pass:
         # The keys first, as every transaction that changes incidents does.
         step = _STEPS[part](tx, limits[part], state.after, rows, dry_run=False)
+        if step.timelines:
+            removals.add(tx, [replace(removal, at=now) for removal in step.timelines])
         after = state.step(step.removed, step.after, limits, now)
         if not chores.keep(tx, CHORE, holder, after.as_json(), LEASE_SECONDS):
             raise LeaseLost
         return after
 
-    return database.transact(work, patience_seconds=0)
+    try:
+        return database.transact(work, patience_seconds=0)
+    except Duplicate as error:  # of the next removal
+        raise LeaseLost from error
 
 
 def look(database: Database, part: Part, before: datetime, after: int) -> Step:
@@ -158,20 +170,44 @@ def _timelines(tx: Transaction, before: datetime, after: int, rows: int, *, dry_
     if not ids:
         return Step(0, end)
     if dry_run:
-        return Step(sum(tidy.count_events(tx, ids).values()), end)
+        return Step(sum(one.lines for one, _ in _covered(tx, ids, before)), end)
     free = tidy.lock_free_keys(tx, [one.key for one in old])
-    numbers = tidy.over(tx, [one.incident_id for one in old if one.key in free], before) if free else {}
-    removed: dict[IncidentId, int] = {}
-    total = 0
-    for name, count in (tidy.count_events(tx, list(numbers)) if numbers else {}).items():
-        if removed and total + count > rows:
-            end = min(numbers[name] for name in numbers if name not in removed) - 1
+    over = tidy.over(tx, [one.incident_id for one in old if one.key in free], before) if free else {}
+    total, gone = 0, list[tuple[OldTimeline, int | None]]()
+    for one, checkpoint in _covered(tx, list(over), before):
+        if gone and total + one.lines > rows:
+            end = one.number - 1
             break
-        removed[name] = count
-        total += count
-    if removed:
-        tidy.remove_whole_timelines(tx, numbers, removed)
-    return Step(total, end)
+        gone.append((one, checkpoint))
+        total += one.lines
+    if gone:
+        tidy.remove_whole_timelines(tx, [one for one, _ in gone])
+    return Step(total, end, tuple(_removal(one, checkpoint, before) for one, checkpoint in gone))
+
+
+def _covered(tx: Transaction, ids: list[IncidentId], before: datetime) -> list[tuple[OldTimeline, int | None]]:
+    """The whole timelines that may go, each with the checkpoint that has its last link. That is as old as they have to
+    be, so that nobody can pass off a young one as old. One from before there were chains needs none."""
+    found = list[tuple[OldTimeline, int | None]]()
+    leaves: dict[int, set[Leaf]] = {}
+    for one in tidy.timelines(tx, ids, before):
+        if not one.is_whole:
+            continue
+        if not one.chain.length:
+            found.append((one, None))
+        elif one.checkpoint is not None and one.chain.head is not None:
+            if one.checkpoint not in leaves:
+                leaves[one.checkpoint] = set(unpacked(tidy.leaves(tx, one.checkpoint)))
+            if Leaf(one.number, one.chain.length, one.chain.head) in leaves[one.checkpoint]:
+                found.append((one, one.checkpoint))
+    return found
+
+
+def _removal(one: OldTimeline, checkpoint: int | None, before: datetime) -> Removal:
+    return Removal(
+        number=0, at=before, before=before, incident=one.number, first=one.chain.removed + 1, last=one.chain.length,
+        unlinked=one.unlinked, link=one.chain.head, last_event=one.last_event, checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def _digests(tx: Transaction, before: datetime, after: int, rows: int, *, dry_run: bool) -> Step:

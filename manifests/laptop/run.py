@@ -25,7 +25,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from db.server.watch import watched
-from manifests.laptop.settings import Laptop, LaptopError, own_secrets, read_env_file, write_private
+from manifests.laptop.settings import WEBHOOK_TOKEN, Laptop, LaptopError, own_secrets, read_env_file, write_private
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -329,11 +329,10 @@ def banner(laptop: Laptop, env: Mapping[str, str]) -> str:
     if laptop.own_slack:
         lines.append(f"  Slack (a sandbox)  {laptop.sandbox_address}/   open it: #incidents, buttons, /incident")
     lines.append(f"  Observer           {laptop.address}/")
-    if (env.get("WEBHOOK_AUTH") or "bearer").lower() == "bearer":
-        # a token of the user's own is not shown; the sandbox's default is no secret
-        own = laptop.env.get("WEBHOOK_TOKEN")
-        token = "$WEBHOOK_TOKEN" if own else env.get("WEBHOOK_TOKEN", "")
-        lines += ["", "Fire a sample alert:", "", f"  {curl(laptop.address, token)}"]
+    if (env.get("WEBHOOK_AUTH") or "bearer").lower() == "bearer" and env.get("WEBHOOK_TOKEN") == WEBHOOK_TOKEN:
+        # Only with the sandbox's default, which is no secret: a token of the user's own is not shown, and one of `.env`
+        # is not in their shell. `make demo` knows it.
+        lines += ["", "Fire a sample alert:", "", f"  {curl(laptop.address, WEBHOOK_TOKEN)}"]
     lines += ["", "A story of several alerts, in another terminal:  make demo", "Stop everything:  Ctrl-C", ""]
     return "\n".join(lines)
 

@@ -22,12 +22,13 @@ GRANT INSERT, UPDATE ON `observer`.`digests` TO 'observer'@'%';
 GRANT INSERT, UPDATE ON `observer`.`digest_members` TO 'observer'@'%';
 GRANT INSERT, UPDATE ON `observer`.`chores` TO 'observer'@'%';
 GRANT INSERT, UPDATE, DELETE ON `observer`.`slack_second_looks` TO 'observer'@'%';  -- posts to be looked for once more
--- schema_migrations, schema_lease: read only
+-- schema_migrations, schema_lease, audit_origin: read only
 
 -- observer_keeper: removing what is old
 GRANT UPDATE, DELETE ON `observer`.`deliveries` TO 'observer_keeper'@'%';
 GRANT DELETE, UPDATE (delivery_id) ON `observer`.`grafana_alerts` TO 'observer_keeper'@'%';  -- lets go of a delivery
 GRANT DELETE ON `observer`.`incident_timeline` TO 'observer_keeper'@'%';
+GRANT INSERT ON `observer`.`audit_removals` TO 'observer_keeper'@'%';       -- every timeline it removes
 GRANT DELETE ON `observer`.`incident_instances` TO 'observer_keeper'@'%';
 GRANT DELETE ON `observer`.`digest_members` TO 'observer_keeper'@'%';
 GRANT DELETE ON `observer`.`digests` TO 'observer_keeper'@'%';

@@ -397,6 +397,55 @@ UNDERSTOOD: list[tuple[str, Command]] = [
     ),
     ("상태:해결됨 심각도：심각", filtered(statuses=(Status.RESOLVED,), severities=(Severity.CRITICAL,))),
     ("list service:a:b&amp;c", filtered(service="a:b&c")),
+    *((f"{verb} 42", Change(Action.ACKNOWLEDGE, 42)) for verb in ("take", "claim", "접수", "승인", "담당", "인지")),
+    *((f"{verb} 42", Change(Action.RESOLVE, 42)) for verb in ("close", "Fix", "종료")),
+    ("close 42 rolled back", Change(Action.RESOLVE, 42, Notes(action_taken="rolled back"))),
+    *(
+        (polite, Change(Action.ACKNOWLEDGE, 42))
+        for polite in (
+            "please ack 42",
+            "ack 42 please",
+            "ack 42, please.",
+            "I'll take 42",
+            "I’ll take #42",
+            "can you ack 42",
+            "42번 확인",
+            "42 번 확인해 주세요",
+            "42번 제가 확인할게요",
+            "확인해주세요 42",
+            "접수합니다 42번",
+        )
+    ),
+    ("please list", ListOpen()),
+    ("please 42", Show(42)),
+    ("42번", Show(42)),
+    ("show 42 please", Show(42)),
+    ("해결 42번", Change(Action.RESOLVE, 42)),
+    ("42번 해결했습니다", Change(Action.RESOLVE, 42)),
+    ("resolve 42 thanks", Change(Action.RESOLVE, 42)),
+    ("resolve 42 now it works", Change(Action.RESOLVE, 42, Notes(action_taken="now it works"))),
+    *(
+        (f"ack {several}", Change(Action.ACKNOWLEDGE, 3, others=(4, 5)))
+        for several in (
+            "3 4 5",
+            "3,4,5",
+            "3, 4, 5",
+            "#3 #4 and 5",
+            "3번 4번 5번",
+            "3 4 &amp; 5 please",
+            "3、4、5",
+            "3+4 INC-5",
+        )
+    ),
+    ("unack 3 4", Change(Action.UNACKNOWLEDGE, 3, others=(4,))),
+    ("확인 취소 3, 4", Change(Action.UNACKNOWLEDGE, 3, others=(4,))),
+    ("resolve 3 4", Change(Action.RESOLVE, 3, others=(4,))),
+    ("resolve 3,4 rolled back", Change(Action.RESOLVE, 3, Notes(action_taken="rolled back"), (4,))),
+    ("resolve #3 and #4 rolled back", Change(Action.RESOLVE, 3, Notes(action_taken="rolled back"), (4,))),
+    ("resolve 3 2 pods were down", Change(Action.RESOLVE, 3, Notes(action_taken="2 pods were down"))),
+    ("resolve 3, 2 pods were down", Change(Action.RESOLVE, 3, Notes(action_taken="2 pods were down"))),
+    ("resolve 3 and went home", Change(Action.RESOLVE, 3, Notes(action_taken="and went home"))),
+    ("ack 1,042", Change(Action.ACKNOWLEDGE, 1042)),
 ]
 
 
@@ -424,7 +473,10 @@ def test_a_command(text: str, command: Command) -> None:
         ("ack it", "ack NUMBER", Problem.WRONG_REFERENCE, "it"),
         ("ack " + "9" * 19, "ack NUMBER", Problem.WRONG_REFERENCE, "9" * 19),
         ("ack -1", "ack NUMBER", Problem.WRONG_REFERENCE, "-1"),
-        ("ack 42 please", "ack 42", Problem.TOO_MUCH, "please"),
+        ("ack 42 looking into it", "ack 42", Problem.TOO_MUCH, "looking into it"),
+        ("ack 42 43 later", "ack 42 43", Problem.TOO_MUCH, "later"),
+        ("ack 1 2 3 4 5 6 7 8 9 10 11 12", "ack 1 2 3 4 5 6 7 8 9 10", Problem.TOO_MUCH, "11"),
+        ("please", "help", Problem.UNKNOWN_COMMAND, "please"),
         ("show 42 43", "show 42", Problem.TOO_MUCH, "43"),
         ("42 ack", "ack 42", Problem.TOO_MUCH, "ack"),
         ("42 really", "42", Problem.TOO_MUCH, "really"),
@@ -445,7 +497,7 @@ def test_a_misunderstanding(text: str, nearest: str, problem: Problem, subject: 
 
 
 @pytest.mark.parametrize(
-    "text", ["oncall", "unresolve 3", "nack 3", "list team:shop", "list owner:me", "ack 3,4", "ack 1²"]
+    "text", ["oncall", "unresolve 3", "nack 3", "list team:shop", "list owner:me", "ack 3,x", "ack 1²"]
 )
 def test_a_suggestion_keeps_the_meaning_or_is_not_made(text: str) -> None:
     wrong = understand(text)

@@ -12,7 +12,10 @@ import pytest
 
 from db.commands import cli
 from db.database import Database, Transaction
+from db.model.identity import person
+from db.model.lifecycle import Action, Notes
 from db.model.policy import Policy
+from db.transactions import respond
 from receiver.sources.stored import read_stored
 from tests.conftest import open_database
 from tests.db.builders import an_alert, ask, at, check_record, deliver, settings_of, sql
@@ -112,7 +115,12 @@ NOT_REPAIRED = {
     ],
     "without_alert": ["UPDATE grafana_alerts SET incident_id = 'INC-c'"
                       " WHERE incident_id = 'INC-b'"],
-    "last_transition": ["DELETE FROM incident_timeline WHERE incident_id = 'INC-b'"],
+    "last_transition": ["DELETE FROM incident_timeline WHERE incident_id = 'INC-b'",
+                        "UPDATE incidents SET timeline_removed = 1, chain_removed = chain_length"],
+    "owner": ["UPDATE incidents SET owner = 'slack:UINNOCENT', acknowledged_time = '2020-01-01' WHERE service = 'b'"],
+    "resolved_by": ["UPDATE incidents SET resolved_by = 'slack:UINNOCENT' WHERE service = 'a'"],
+    "severity": ["UPDATE incidents SET severity = 'info', severity_rank = 3 WHERE service = 'b'"],
+    "notes": ["UPDATE incidents SET root_cause = 'nothing happened' WHERE service = 'a'"],
     "alert_incident": [
         "INSERT INTO grafana_alerts (incident_id, incident_key, delivery_id, received_at, source, kind, state,"
         " rule_uid, alertname, fingerprint, message, labels, annotations, raw_payload)"
@@ -196,6 +204,60 @@ def test_what_has_no_right_answer_is_found_and_left_alone(record: Database, chec
     assert name in check("--bodies")[1], "it is still there"
 
 
+REWRITTEN = {
+    "owner = 'slack:UINNOCENT'": "owner",
+    "owner = LOWER(owner)": "owner",
+    "owner = NULL": "owner",
+    "acknowledged_time = acknowledged_time - INTERVAL 1 SECOND": "owner",
+    "resolved_by = 'slack:UINNOCENT'": "resolved_by",
+    "resolved_by = NULL": "resolved_by",
+    "resolved_time = resolved_time + INTERVAL 1 HOUR": "resolved_by",
+    "severity = 'info', severity_rank = 3": "severity",
+    "root_cause = 'nothing happened'": "notes",
+    "root_cause = CONCAT(root_cause, ' '), action_taken = action_taken": "notes",
+    "root_cause = CONCAT(root_cause, LEFT(action_taken, 1)), action_taken = SUBSTRING(action_taken, 2)": "notes",
+    "root_cause = NULL, action_taken = NULL": "notes",
+}
+
+
+@pytest.mark.parametrize("what", REWRITTEN)
+def test_what_people_did_and_wrote_is_what_the_timeline_says(database: Database, check: Ask, what: str) -> None:
+    """Notes come when it is resolved, and once more afterwards; then it is opened again and resolved without any."""
+    deliver(database, an_alert("f1"), now=0)
+
+    def act(action: Action, seconds: float, *notes: str) -> None:
+        given = Notes(*notes) if notes else None
+        respond.change_status(database, 1, action, person("U1"), at(seconds), policy=POLICY, notes=given)
+
+    act(Action.ACKNOWLEDGE, 1)
+    act(Action.RESOLVE, 2, "원인 \\ 'x'", "rolled back")
+    act(Action.RESOLVE, 3, "a second cause 😀", "")
+    act(Action.REOPEN, 4)
+    act(Action.ACKNOWLEDGE, 5)
+    act(Action.RESOLVE, 6)
+    hang_cards(database)
+    assert check() == (0, {})
+    spoil(database, [f"UPDATE incidents SET {what}"])  # noqa: S608 - ours
+    code, found = check("--repair")
+    assert (code, set(found)) == (1, {REWRITTEN[what]})
+
+
+def test_notes_of_incidents_that_are_older_than_their_digests_are_no_finding(database: Database, check: Ask) -> None:
+    deliver(database, an_alert("f1", service="a"), now=0)
+    deliver(database, an_alert("f1", service="a", ends=5), now=5)
+    hang_cards(database)
+    spoil(database, ["UPDATE incidents SET root_cause = 'from before'"])
+    assert set(check()[1]) == {"notes"}
+    spoil(
+        database,
+        [
+            "INSERT INTO audit_origin (one, at, last_event_id, last_unlinked_id, unlinked, removals)"
+            " SELECT 1, UTC_TIMESTAMP(6), MAX(event_id), 0, 0, 0 FROM incident_timeline"
+        ],
+    )
+    assert check() == (0, {})
+
+
 def test_missing_guards_are_found(record: Database, empty_url: DbUrl, capsys: pytest.CaptureFixture[str]) -> None:
     """A dump that was restored without triggers, and a unique key that somebody dropped, with what came of that."""
     other = open_database(empty_url)
@@ -227,7 +289,9 @@ def test_what_retention_removed_is_no_finding(record: Database, check: Ask) -> N
     spoil(
         record,
         [
-            "UPDATE incidents SET alerts_removed = alert_count, timeline_removed = 2 WHERE service = 'a'",
+            "UPDATE incidents SET alerts_removed = alert_count WHERE service = 'a'",
+            "INSERT INTO audit_removals (removal_number, at, incident_number, first_number, last_number, unlinked)"
+            " SELECT 1, UTC_TIMESTAMP(6), number, 1, chain_length, 0 FROM incidents WHERE service = 'a'",
             "DELETE FROM grafana_alerts WHERE incident_id = 'INC-a'",
             "DELETE FROM incident_timeline WHERE incident_id = 'INC-a'",
             "UPDATE deliveries SET body = '', body_encoding = 'removed' ORDER BY delivery_id LIMIT 2",

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from db.database import Database, Transaction
+from db.transactions.audit import write_checkpoint
 from tests import bodies
 from tests.db.builders import an_alert, ask, count, deliver, sql
 from tests.db.history import hang_cards
@@ -53,10 +55,12 @@ def a_past(database: Database, incidents: int) -> None:
     for number in range(incidents):
         deliver(database, an_alert("f1", service=f"s{number}"), now=number)
         deliver(database, an_alert("f1", service=f"s{number}", ends=number + 1), now=number + 1)
-    for table, column in (("incidents", "resolved_time"), ("incidents", "first_seen_at"),
+    when = datetime.now(UTC) - timedelta(days=30)
+    for table, column in (("incidents", "resolved_time"), ("incidents", "first_seen_at"), ("incident_timeline", "at"),
                           ("grafana_alerts", "received_at"), ("deliveries", "received_at")):  # fmt: skip
-        change = sql(f"UPDATE {table} SET {column} = UTC_TIMESTAMP(6) - INTERVAL 30 DAY")  # noqa: S608 - ours
-        database.transact(partial(Transaction.execute, query=change))
+        change = sql(f"UPDATE {table} SET {column} = %(when)s")  # noqa: S608 - ours
+        database.transact(partial(Transaction.execute, query=change, params={"when": when}))
+    assert write_checkpoint(database, timedelta(0), settled=timedelta(0), at=when + timedelta(days=1))
     hang_cards(database)
 
 
@@ -81,7 +85,7 @@ def test_settings_are_read_from_the_env_file_of_the_folder(db_url: DbUrl, tmp_pa
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     done = status()
     assert done.returncode == 0, done.stderr
-    assert "one of this program" in done.stdout
+    assert "is up to date" in done.stdout
     assert status(DB_PASSWORD="another").returncode == 1, "the environment wins"
     (tmp_path / ".env").write_text("DB_HOST\n", "utf-8")
     wrong = status()

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 
 import pymysql
 import pytest
@@ -17,6 +19,8 @@ import pytest
 from db.database import Database, Transaction
 from db.errors import Conflict, RecordError, SchemaError
 from db.migrate import Migration, SchemaState, migrate, migrations, schema_state
+from db.model.retention import Retention
+from db.transactions.audit import verify, write_checkpoint
 from tests.db.builders import a_pool, an_alert, ask, check_record, deliver, key_of, sql
 from tests.servers.database import CHECKOUT, DbUrl, TestServer
 
@@ -174,7 +178,7 @@ def test_two_processes_at_once_migrate_once(empty_url: DbUrl, empty: Database) -
     for process in processes:
         output, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")
-        assert output == f"The schema has version {latest()}, which is the one of this program.\n"
+        assert output == f"Schema {latest()} is up to date.\n"
     assert schema_state(empty).problem == ""
     assert len(ask(empty, "SELECT 1 FROM schema_migrations")) == latest()
 
@@ -319,7 +323,14 @@ def test_migration_files_are_numbered_and_safe_to_repeat() -> None:
         assert re.fullmatch(r"[0-9a-f]{64}", step.checksum)
         for statement in step.statements:
             code = re.sub(r"--.*", "", statement).strip()
-            safe = ("CREATE TABLE IF NOT EXISTS", "DROP TRIGGER IF EXISTS", "CREATE TRIGGER", "SET SESSION ", "UPDATE ")
+            safe = (
+                "CREATE TABLE IF NOT EXISTS",
+                "DROP TRIGGER IF EXISTS",
+                "CREATE TRIGGER",
+                "SET SESSION ",
+                "UPDATE ",
+                "INSERT IGNORE INTO ",
+            )
             # an ALTER TABLE that does one thing is passed over when that is done already
             one_thing = re.match(
                 r"ALTER TABLE \w+\s+"
@@ -515,3 +526,43 @@ def test_only_what_is_there_already_is_passed_over(empty: Database) -> None:
         more = Migration(latest() + 1, "more", (statement,), "x" * 64)
         with pytest.raises((pymysql.MySQLError, RecordError)):
             migrate(empty, [*migrations(), more], patience_seconds=0)
+
+
+def test_what_was_removed_and_what_had_no_link_is_counted_when_removals_begin_to_be_recorded(empty: Database) -> None:
+    """Of three incidents one kept its timeline, of one retention removed it, and one has a line without a link."""
+    steps = migrations()
+    before = next(index for index, step in enumerate(steps) if step.name == "removals")
+    migrate(empty, steps[:before])
+    add_incidents(empty, 3)
+    for text in (
+        "INSERT INTO incident_timeline (incident_id, at, kind, actor, details) "
+        "SELECT incident_id, first_seen_at, 'opened', 'source:grafana', '{}' FROM incidents WHERE number = 3",
+        "UPDATE incidents SET chain_length = 4, chain_head = REPEAT('h', 32), chain_removed = 4, "
+        "chain_base = REPEAT('h', 32) WHERE number = 2",
+    ):
+        empty.transact(partial(run_sql, text=text))
+    migrate(empty)
+    rule = Retention(timelines=timedelta(days=30))
+    report = verify(empty, retention=rule)
+    assert (report.faults, report.before_chain, report.removed) == ([], 1, 4)
+    write_checkpoint(empty, timedelta(0), settled=timedelta(0))
+    assert verify(empty, retention=rule).is_good
+    assert [fault.what for fault in verify(empty).faults] == ["removal"], "there is no rule for it"
+    empty.transact(partial(run_sql, text="UPDATE audit_origin SET removals = 0"))
+    assert "removal" in {fault.what for fault in verify(empty, retention=rule).faults}
+
+
+def run_sql(tx: Transaction, text: str) -> None:
+    tx.execute(sql(text))
+
+
+def add_incidents(database: Database, count: int) -> None:
+    """Rows as an older version left them."""
+    row = (
+        "INSERT INTO incidents (incident_id, number, incident_key, status, severity, severity_rank, title, summary,"
+        " rule_uid, source, start_time, first_seen_at, last_seen_at, resolved_time, links, created_at)"
+        " SELECT CONCAT('INC-', @n), @n, CONCAT('k', @n), 'resolved', 'info', 3, '', '', 'r', 'grafana',"
+        " '2026-01-01', '2026-01-01', '2026-01-01', '2026-01-01', '{}', '2026-01-01'"
+    )
+    for number in range(1, count + 1):
+        database.transact(partial(run_sql, text=f"{row} FROM (SELECT @n := {number}) AS one"))

@@ -17,6 +17,7 @@ from db.model.identity import person
 from db.model.lifecycle import Action
 from db.model.retention import Part, Pass, Retention
 from db.transactions import ingest, lookup, respond, tidying
+from db.transactions.audit import verify, write_checkpoint
 from tests.conftest import open_database
 from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, count, deliver, sql
 from tests.servers.database import DbUrl, TestServer
@@ -39,12 +40,18 @@ def tidy(database: Database, now: float, retention: Retention = EVERYTHING, rows
     return one.removed
 
 
+def sum_up(database: Database, now: float) -> None:
+    """A checkpoint at a time of the story: without one that is old enough no timeline goes."""
+    assert write_checkpoint(database, timedelta(0), at=at(now)) is not None
+
+
 def a_past(database: Database) -> None:
     """Service a: fired ten times and over. Service b: still open. Service c: over, and recent."""
     for number in range(10):
         deliver(database, an_alert("f1", service="a", values={"A": number}), now=number)
     deliver(database, an_alert("f1", service="a", ends=60), now=60)
     deliver(database, an_alert("f1", service="b"), now=70)
+    sum_up(database, DAY)
     deliver(database, an_alert("f1", service="c", starts=25 * DAY), now=25 * DAY)
     deliver(database, an_alert("f1", service="c", starts=25 * DAY, ends=25 * DAY + 5), now=25 * DAY + 5)
 
@@ -334,3 +341,54 @@ def test_how_far_a_pass_is_survives_being_written_down() -> None:
     assert Pass.from_json(over.as_json()) == over
     assert Pass.from_json({}) is None
     assert Pass.from_json({"part": "walls", "after": 1, "removed": {}, "finished_at": None}) is None
+
+
+# What removes timelines says so
+
+
+TIMELINES = Retention(timelines=timedelta(days=10))
+
+
+def record_of_removals(database: Database) -> list[tuple[object, ...]]:
+    rows = ask(database, "SELECT * FROM audit_removals ORDER BY removal_number")
+    names = ("removal_number", "incident_number", "first_number", "last_number", "checkpoint_number")
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def test_each_timeline_that_goes_is_recorded_and_known_by_its_rule(database: Database) -> None:
+    a_past(database)
+    tidy(database, 20 * DAY, TIMELINES)
+    assert record_of_removals(database) == [(1, 1, 1, 2, 1)]
+    report = verify(database, retention=TIMELINES)
+    assert (report.faults, report.removed) == ([], 2)
+    [fault] = verify(database).faults
+    assert (fault.what, fault.words) == ("removal", "removal 1: the policy keeps timelines for ever")
+
+
+def test_a_timeline_that_went_twice_is_two_removals(database: Database) -> None:
+    a_past(database)
+    tidy(database, 20 * DAY, TIMELINES)
+    respond.change_status(database, 1, Action.REOPEN, person("U1"), at(21 * DAY), policy=POLICY)
+    respond.change_status(database, 1, Action.RESOLVE, person("U1"), at(22 * DAY), policy=POLICY)
+    sum_up(database, 26 * DAY)
+    tidy(database, 60 * DAY, TIMELINES)
+    assert record_of_removals(database) == [(1, 1, 1, 2, 1), (2, 1, 3, 4, 2), (3, 3, 1, 2, 2)]
+    sum_up(database, 61 * DAY)
+    assert verify(database, retention=TIMELINES).faults == []
+
+
+def test_a_timeline_that_no_old_checkpoint_has_stays(database: Database) -> None:
+    """Nothing proves how old it is."""
+    a_past(database)
+    database.transact(lambda tx: tx.execute(sql("DELETE FROM audit_checkpoints")))
+    assert tidy(database, 20 * DAY, TIMELINES)[Part.TIMELINES] == 0
+    sum_up(database, 15 * DAY)
+    assert tidy(database, 20 * DAY, TIMELINES)[Part.TIMELINES] == 0, "the checkpoint is younger than ten days"
+    assert tidy(database, 26 * DAY, TIMELINES)[Part.TIMELINES] == 2
+
+
+def test_a_timeline_of_which_somebody_took_a_part_stays_to_be_found(database: Database) -> None:
+    a_past(database)
+    database.transact(lambda tx: tx.execute(sql("DELETE FROM incident_timeline ORDER BY event_id LIMIT 1")))
+    assert tidy(database, 20 * DAY, TIMELINES)[Part.TIMELINES] == 0
+    assert [fault.what for fault in verify(database, retention=TIMELINES).faults] == ["missing"]

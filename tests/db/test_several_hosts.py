@@ -229,4 +229,4 @@ def test_the_commands_use_the_list_too(db_url: DbUrl) -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "is the one of this program" in done.stdout
+    assert "is up to date" in done.stdout

@@ -124,6 +124,8 @@ clock that the pace goes by, and the times in the record. Nothing is counted fro
 * **posts doubled**: messages with the same key or of the same incident beyond the first, in any channel, at the end;
 * **clicks**: acknowledgements that Slack was told worked, and those of them that the record has.
 
+After each case `python -m db check --bodies` and `verify-audit` find nothing either.
+
 The short cases are also part of `make test` (`tests/faults/test_matrix.py`)."""
 
 

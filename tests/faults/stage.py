@@ -21,13 +21,14 @@ from bot.slack import CALL_SECONDS
 from bot.text.languages import words_for
 from db.migrate import migrate
 from db.model.identity import IncidentId
+from db.model.policy import Policy
 from db.server.private import PrivateServer
-from db.transactions import lookup
+from db.transactions import storms
 from tests import bodies
 from tests.conftest import empty_tables, open_database
 from tests.db.builders import check_record
 from tests.servers.database import DbUrl
-from tests.servers.observer import Observer, ObserverProcess, rows, send
+from tests.servers.observer import Observer, ObserverProcess, found_by, rows, send
 from tests.servers.slack import NothingToClick, SandboxSlack, wait_until
 
 SENDERS_PATIENCE_SECONDS = 30
@@ -207,8 +208,10 @@ class Stage:
     # -- time -----------------------------------------------------------------------------------------------------
 
     def travel(self, seconds: float, *, leases: bool = False) -> None:
-        """Let time pass: for the pace of calls, for pauses and, if asked, for leases that somebody holds."""
-        self._skipped += seconds
+        """Let time pass: for the pace of calls, for pauses and, if asked, for leases that somebody holds.
+
+        The pace comes last: a worker that may call again must find everything due that is due by then.
+        """
         rows(
             self.url,
             "UPDATE slack_messages SET due_at = due_at - INTERVAL %s SECOND, "
@@ -227,6 +230,7 @@ class Stage:
                 seconds,
             )[0]["since"]
             rows(self.url, "UPDATE slack_facts SET value = %s WHERE name = %s", json.dumps(said), fact["name"])
+        self._skipped += seconds
 
     def rest(self) -> None:
         """Wait until no worker has a message in hand: what came of the last call is in the record."""
@@ -278,11 +282,14 @@ class Stage:
         database = open_database(self.url)
         try:
             check_record(database)
+            for command in (("check", "--bodies"), ("verify-audit",)):
+                assert (said := found_by(self.url, *command)) == "", f"{command[0]}: {said}"
             wanted = rows(self.url, "SELECT incident_id, content FROM slack_messages WHERE kind = 'card'")
             right = 0
             for row in wanted:
-                incident = lookup.read_incident(database, IncidentId(row["incident_id"]))
-                assert incident is not None
+                found = storms.read_card(database, IncidentId(row["incident_id"]), Policy())
+                assert found is not None
+                incident, _ = found
                 moved = Moved.from_content(json.loads(row["content"] or "{}"))
                 card = incident_card(incident, words_for("en"), moved=moved)
                 of_it = [message for message in hanging if number_of(message) == incident.number]

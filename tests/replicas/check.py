@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,10 +11,11 @@ from bot.blocks.card import incident_card
 from bot.text.languages import words_for
 from db.database import Database
 from db.model.identity import IncidentId
-from db.transactions import lookup
+from db.model.policy import Policy
+from db.transactions import storms
 from tests.replicas.load import CHANNELS, Ledger
 from tests.servers.database import DbUrl
-from tests.servers.observer import CHECKOUT, rows
+from tests.servers.observer import found_by, rows
 from tests.servers.slack import SandboxSlack
 
 _SHOWN = 5
@@ -61,14 +59,9 @@ def same_on_all(urls: Sequence[DbUrl]) -> list[str]:
 def _commands(found: Findings, url: DbUrl) -> None:
     """The record's own commands find nothing either."""
     for command in (("check", "--bodies"), ("verify-audit",)):
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        ended = subprocess.run(
-            [sys.executable, "-m", "db", *command],
-            cwd=CHECKOUT, env={**kept, **url.env(), "SLACK_CHANNEL": CHANNELS[0]}, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        said = [] if ended.returncode == 0 else [ended.stdout[-2_000:] + ended.stderr[-500:]]
-        found.figures[f"db {command[0]} finds"] = found.expect_none(f"python -m db {command[0]}", said)
+        said = found_by(url, *command)
+        promise = f"python -m db {command[0]}"
+        found.figures[f"db {command[0]} finds"] = found.expect_none(promise, [said] if said else [])
 
 
 def _deliveries(found: Findings, url: DbUrl, ledger: Ledger) -> None:
@@ -139,9 +132,9 @@ def _cards(found: Findings, url: DbUrl, database: Database, slack: SandboxSlack)
     words, wrong = words_for("en"), []
     messages = rows(url, "SELECT * FROM slack_messages WHERE kind = 'card'")
     for row in messages:
-        incident = lookup.read_incident(database, IncidentId(row["incident_id"]))
+        card = storms.read_card(database, IncidentId(row["incident_id"]), Policy())
         shown = hanging.get((row["channel"].removeprefix("#"), row["ts"]))
-        if incident is None or shown is None or shown["text"] != incident_card(incident, words).text:
+        if card is None or shown is None or shown["text"] != incident_card(card[0], words).text:
             wrong.append((row["incident_id"], shown and shown["text"]))
     found.figures["cards not showing the record"] = found.expect_none("a card does not show the record", wrong)
     known = {str(row["post_key"]) for row in messages}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -213,7 +214,7 @@ class Person:
             answer = self._slack.submit(views[-1], notes, user=self._user)
         except AssertionError:
             return  # the dialog was closed meanwhile, by an answer that came late
-        if answer["status"] == 200 and '"errors"' not in str(answer["body"]):
+        if answer["status"] == 200 and not {'"errors"', '"problem"'} & set(re.findall(r'"\w+"', str(answer["body"]))):
             self._done.add(incident)
             with self._ledger.lock:
                 self._ledger.resolved.append((incident, self._user))

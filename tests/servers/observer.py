@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,9 +21,11 @@ import pymysql
 import pymysql.cursors
 from pymysql.constants import ER
 
+from db.commands import cli
 from db.server.private import reserved_port
 from receiver.app import Settings, create_app
 from receiver.server import server_config
+from receiver.sources.stored import read_stored
 from tests.servers.database import DbUrl
 from tests.servers.slack import SIGNING_SECRET, TOKEN, SandboxSlack, ThreadedServer, wait_until
 
@@ -116,7 +121,7 @@ class ObserverProcess:
                 cwd=CHECKOUT, env=self._environment, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         if wait:
-            wait_until(self.ready, f"the program to be ready (its log: {self.log})", seconds=30)
+            wait_until(self.ready, f"the program to be ready (its log: {self.log})", seconds=60)
 
     @property
     def pid(self) -> int:
@@ -189,3 +194,14 @@ def rows(url: DbUrl, sql: str, *parameters: object) -> list[dict[str, Any]]:
         else:
             raise AssertionError("ten deadlocks in a row")
         return list(cursor.fetchall())
+
+
+def found_by(url: DbUrl, *command: str) -> str:
+    """What one of the record's commands complains of; empty when it finds nothing wrong."""
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        status = cli.run(
+            command, env={**url.env(), "SLACK_CHANNEL": "#incidents"}, clock=lambda: datetime.now(UTC),
+            read=read_stored, env_file=Path(os.devnull),
+        )  # fmt: skip
+    return said.getvalue()[-2_500:] or f"status {status}" if status else ""

@@ -78,7 +78,7 @@ def test_an_incident_cannot_be_observed_is_held_and_settles_when_nothing_fires(h
     hasty.slack.wait_for_message(of(1), "the card")
     hasty.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high")))
     (home,) = hasty.rows("SELECT incident_id FROM incidents WHERE rule_uid = 'blind:prometheus'")
-    unobserved = says("No data since", "prometheus-main", home["incident_id"])
+    unobserved = says("No data <!date^", "prometheus-main", home["incident_id"])
     hasty.slack.wait_for_message(both(of(1), unobserved), "the card that cannot be observed")
 
     answer = hasty.post(bodies.grafana(bodies.alert(ends=60))).json()
@@ -107,10 +107,10 @@ def test_what_fires_again_once_it_is_seen_stays_on_its_card(town: Town) -> None:
     town.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high")))
     town.post(bodies.grafana(bodies.alert(ends=60)))
     town.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high", ends=90)))
-    town.slack.wait_for_message(both(of(1), says("Data is back since")), "the card that waits")
+    town.slack.wait_for_message(both(of(1), says("Data is back <!date^")), "the card that waits")
     answer = town.post(bodies.grafana(bodies.alert(starts=100))).json()
     assert (len(answer["incidents"]["joined"]), answer["incidents"]["opened"]) == (1, [])
-    town.slack.wait_for_message(both(of(1), is_active, says_not("Data is back since")), "the card that fires")
+    town.slack.wait_for_message(both(of(1), is_active, says_not("Data is back <!date^")), "the card that fires")
     assert len(town.slack.messages()) == 2
 
 
@@ -118,7 +118,7 @@ def test_a_person_resolves_what_cannot_be_observed(town: Town) -> None:
     town.post(bodies.grafana(bodies.alert()))
     town.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high")))
     town.post(bodies.grafana(bodies.alert(ends=60)))
-    town.slack.wait_for_message(both(of(1), says("No data since")), "the card")
+    town.slack.wait_for_message(both(of(1), says("No data <!date^")), "the card")
     town.slack.command("/incident resolve 1 looked at the pods")
     town.slack.wait_for_message(both(of(1), is_resolved), "the resolved card")
     assert town.rows("SELECT held, unobserved_since, instances_firing FROM incidents WHERE number = 1") == [
@@ -130,10 +130,10 @@ def test_an_incident_that_is_silent_for_long_is_marked_on_its_card_until_it_is_h
     town.post(bodies.grafana(bodies.alert()))
     town.slack.wait_for_message(of(1), "the card")
     town.rows("UPDATE incidents SET last_seen_at = last_seen_at - INTERVAL 26 HOUR")
-    card = town.slack.wait_for_message(both(of(1), says("No updates since")), "the marked card")
+    card = town.slack.wait_for_message(both(of(1), says("No updates <!date^")), "the marked card")
     assert is_active(card), "silence resolves nothing"
     town.post(bodies.grafana(bodies.alert()))
-    town.slack.wait_for_message(both(of(1), says_not("No updates since"), says("Updates are back")), "the card")
+    town.slack.wait_for_message(both(of(1), says_not("No updates <!date^"), says("Updates are back")), "the card")
 
 
 def test_a_watchdog_that_stops_opens_an_incident_until_it_is_heard_again(hasty: Town) -> None:

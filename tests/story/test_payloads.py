@@ -57,8 +57,8 @@ PLACE = ("prod-eu-1", "payments", "checkout-api", "prod")
 NOWHERE = ("", "", "", "")
 
 CHECKOUT = Incident("6a0c927f67058e60", ("ddz1q7w8k3xvse", *PLACE), "Checkout 5xx ratio high")
-BLIND_PROMETHEUS = Incident("7fd48bd382990182", ("blind:prometheus", *NOWHERE), "Blind on prometheus", blind=1)
-BLIND_SHOP = Incident("c880421f819d17ee", ("blind:shop-prom", *NOWHERE), "Blind on shop-prom", "warning", blind=1)
+BLIND_PROMETHEUS = Incident("7fd48bd382990182", ("blind:prometheus", *NOWHERE), "No data from prometheus", blind=1)
+BLIND_SHOP = Incident("c880421f819d17ee", ("blind:shop-prom", *NOWHERE), "No data from shop-prom", "warning", blind=1)
 RESTARTS = Incident("d176ac92db401f01", ("fex0restart01", *PLACE), "Pod restarts high", "warning")
 DISK = Incident(
     "5031b775e8d33e44", ("6b8f6a1e-52a1-4c1c-9a34-0c1f2d7e9b55", "shop-1", "", "", ""), "Disk nearly full (data)",
@@ -74,7 +74,7 @@ LEGACY = Incident(
     "8092dfb2fc79c909", ("legacy:17", "shop-1", "", "orders", ""), "Order delay", "warning", source="grafana-legacy"
 )
 BLIND_LEGACY = Incident(
-    "6a3b9d55c41091d7", ("blind:rule:legacy:17", *NOWHERE), "Blind on Order delay", "warning", blind=1,
+    "6a3b9d55c41091d7", ("blind:rule:legacy:17", *NOWHERE), "No data from Order delay", "warning", blind=1,
     source="grafana-legacy",
 )  # fmt: skip
 CRASHES = Incident(

@@ -134,7 +134,7 @@ function content(message, key) {
   const at = new Date(message.at * 1000);
   return [
     ephemeral ? el("p", { class: "only-you" }, say("Only visible to you")) : null,
-    message.root ? el("p", { class: "quiet" }, `${say("replied to a thread:")} `, threadButton(message.thread_ts, "link", plain(message.root).slice(0, 80))) : null,
+    message.root ? el("p", { class: "quiet" }, `${say("replied to a thread:")} `, threadButton(message.thread_ts, "link", plain(message.root).replace(/^(.{79}).+$/su, "$1…"))) : null,
     el("p", { class: "byline" }, el("strong", {}, author(message)), isFromApp(message) ? el("span", { class: "badge" }, "APP") : null,
       el("time", { title: whole(at) }, clock(at)), ...(ephemeral ? [] : marks(message))),
     body(message, tools),
@@ -146,11 +146,12 @@ function content(message, key) {
 function marks(message) {
   const mark = (kind, icon, title, label) => el("span", { class: `mark ${kind}`, "data-testid": `mark-${kind}`, title: say(title) }, `${icon} ${label}`);
   const called = message.mentions.map((id) => `@${names.user(id) ?? id}`).join(", ");
-  const silent = isReply(message) && !message.broadcast && !called;
+  const inThread = isReply(message) && !message.broadcast;
+  const told = !called ? say("Notified") : inThread ? say("Notified: {}", called) : say("Notified, mentions {}", called);
   return [
     message.user === now.user ? null
-      : silent ? mark("silent", "🔕", "Slack notifies only those who follow the thread", say("Thread only"))
-        : mark("notified", "🔔", "New: Slack notifies people of it", called ? say("Notified: {}", called) : say("Notified")),
+      : inThread && !called ? mark("silent", "🔕", "Slack notifies only those who follow the thread", say("Thread only"))
+        : mark("notified", "🔔", "New: Slack notifies people of it", told),
     message.in_thread && message.broadcast ? mark("broadcast", "↗", "Also sent to the channel", say("Also sent to the channel")) : null,
     message.edits ? mark("edited", "✎", "Slack notifies nobody of an edit", say("Edited {}", clock(new Date(message.changed_at * 1000)))) : null,
   ];

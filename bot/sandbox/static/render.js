@@ -310,10 +310,11 @@ function overflow(block, item, ui, state) {
   const show = (open) => {
     menu.hidden = !open;
     opener.setAttribute("aria-expanded", String(open));
-    menu.classList.remove("up");
+    menu.classList.remove("up", "leftwards");
     if (open) {
-      const edge = menu.closest(".messages, .modal-body")?.getBoundingClientRect().bottom ?? window.innerHeight;
-      menu.classList.toggle("up", menu.getBoundingClientRect().bottom > edge);
+      const [edge, place] = [menu.closest(".messages, .modal-body") ?? document.body, menu].map((one) => one.getBoundingClientRect());
+      menu.classList.toggle("up", place.bottom > edge.bottom);
+      menu.classList.toggle("leftwards", place.right > edge.right);
       menu.querySelector("[role=menuitem]")?.focus();
     }
   };

@@ -14,7 +14,7 @@ const KOREAN = {
   "Only visible to you": "나에게만 표시됨", "[this cannot be shown]": "[표시할 수 없음]",
   "1 reply": "댓글 1개", "{} replies": "댓글 {}개", "Last reply: {}": "마지막 댓글: {}", "Reply in thread": "스레드에 댓글 달기",
   "replied to a thread:": "스레드에 댓글을 남김:", "Thread": "스레드", "Also sent to the channel": "채널에도 전송됨", "This message was deleted.": "삭제된 메시지입니다.",
-  "Notified": "알림", "Notified: {}": "알림: {}", "Thread only": "스레드에만", "Edited {}": "{} 편집됨",
+  "Notified": "알림", "Notified: {}": "알림: {}", "Notified, mentions {}": "알림, {} 언급", "Thread only": "스레드에만", "Edited {}": "{} 편집됨",
   "New: Slack notifies people of it": "새 메시지: Slack이 사람들에게 알립니다", "Slack notifies only those who follow the thread": "Slack은 스레드를 팔로우하는 사람에게만 알립니다",
   "Slack notifies nobody of an edit": "편집은 Slack이 아무에게도 알리지 않습니다",
   "(optional)": "(선택 사항)", "Select an option": "옵션 선택", "More actions": "추가 작업",

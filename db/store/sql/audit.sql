@@ -45,8 +45,8 @@ SELECT * FROM incident_timeline WHERE incident_id = %(id)s AND event_id > %(afte
 
 -- name: links_of
 -- The links in some places of the chains of some incidents; incidents that are there without a link, too.
-SELECT incidents.number, incidents.incident_id, incidents.chain_removed, incident_timeline.chain_number,
-    incident_timeline.link
+SELECT incidents.number, incidents.incident_id, incidents.chain_removed, incidents.chain_base,
+    incident_timeline.chain_number, incident_timeline.link
 FROM incidents LEFT JOIN incident_timeline
     ON incident_timeline.incident_id = incidents.incident_id AND incident_timeline.chain_number IN %(places)s
 WHERE incidents.number IN %(numbers)s

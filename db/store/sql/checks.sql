@@ -96,14 +96,104 @@ WHERE number > %(after)s AND number <= %(upto)s AND (status = 'resolved') <> (re
 -- Incidents whose status is not where the last transition of their timeline led.
 SELECT number AS id, incident_id AS name, incident_key, status AS found, COALESCE(led_to, 'a transition') AS expected
 FROM (
-    SELECT number, incident_id, incident_key, status, timeline_removed, (
+    SELECT number, incident_id, incident_key, status, EXISTS (
+        SELECT 1 FROM audit_removals WHERE audit_removals.incident_number = incidents.number
+    ) AS is_removed, (
         SELECT to_status FROM incident_timeline
         WHERE incident_timeline.incident_id = incidents.incident_id AND to_status IS NOT NULL
         ORDER BY event_id DESC LIMIT 1
     ) AS led_to
     FROM incidents WHERE number > %(after)s AND number <= %(upto)s
 ) AS last
-WHERE (led_to IS NULL AND timeline_removed = 0) OR CONCAT('', led_to) <> CONCAT('', status)
+WHERE (led_to IS NULL AND is_removed = 0) OR CONCAT('', led_to) <> CONCAT('', status)
+
+-- name: owner
+-- Incidents whose owner, or the time since when they have one, is not that of the last event about it.
+SELECT number AS id, seen.incident_id AS name, incident_key,
+    CONCAT_WS(' since ', COALESCE(owner, 'nobody'), acknowledged_time) AS found,
+    CASE WHEN line.kind = 'acknowledged' THEN CONCAT(line.actor, ' since ', line.at) ELSE 'nobody' END AS expected
+FROM (
+    SELECT number, incident_id, incident_key, owner, acknowledged_time, (
+        SELECT event_id FROM incident_timeline
+        WHERE incident_timeline.incident_id = incidents.incident_id
+          AND kind IN ('acknowledged', 'unacknowledged', 'reopened')
+        ORDER BY event_id DESC LIMIT 1
+    ) AS last_event
+    FROM incidents WHERE number > %(after)s AND number <= %(upto)s
+) AS seen
+LEFT JOIN incident_timeline AS line ON line.event_id = last_event
+WHERE CASE
+    WHEN last_event IS NULL AND EXISTS (SELECT 1 FROM audit_removals WHERE incident_number = number) THEN 0
+    WHEN line.kind = 'acknowledged'
+        THEN NOT (CAST(owner AS BINARY) <=> CAST(line.actor AS BINARY) AND acknowledged_time <=> line.at)
+    ELSE owner IS NOT NULL OR acknowledged_time IS NOT NULL
+END
+
+-- name: resolved_by
+-- Incidents that somebody else resolved, or at another time, than the last transition says. What was heard of only once
+-- it was over ended when its source says.
+SELECT number AS id, seen.incident_id AS name, incident_key,
+    CONCAT_WS(' at ', COALESCE(resolved_by, 'nobody'), resolved_time) AS found,
+    CASE WHEN line.to_status = 'resolved' THEN CONCAT(line.actor, ' at ', line.at) ELSE 'nobody' END AS expected
+FROM (
+    SELECT number, incident_id, incident_key, resolved_by, resolved_time, (
+        SELECT event_id FROM incident_timeline
+        WHERE incident_timeline.incident_id = incidents.incident_id AND to_status IS NOT NULL
+        ORDER BY event_id DESC LIMIT 1
+    ) AS last_event
+    FROM incidents WHERE number > %(after)s AND number <= %(upto)s
+) AS seen
+JOIN incident_timeline AS line ON line.event_id = last_event
+WHERE CASE
+    WHEN line.to_status = 'resolved' THEN NOT (
+        CAST(resolved_by AS BINARY) <=> CAST(line.actor AS BINARY)
+        AND (resolved_time <=> line.at OR (line.reason = 'resolved_unseen' AND resolved_time <= line.at))
+    )
+    ELSE resolved_by IS NOT NULL
+END
+
+-- name: severity
+-- Incidents with another severity than the last event that says one.
+SELECT number AS id, incident_id AS name, incident_key, severity AS found, said AS expected FROM (
+    SELECT number, incident_id, incident_key, severity, (
+        SELECT JSON_UNQUOTE(JSON_EXTRACT(details, '$.severity')) FROM incident_timeline
+        WHERE incident_timeline.incident_id = incidents.incident_id
+          AND kind IN ('opened', 'reopened', 'severity_raised') AND JSON_EXTRACT(details, '$.severity') IS NOT NULL
+        ORDER BY event_id DESC LIMIT 1
+    ) AS said
+    FROM incidents WHERE number > %(after)s AND number <= %(upto)s
+) AS seen
+WHERE CAST(severity AS BINARY) <> CAST(said AS BINARY)
+
+-- name: notes
+-- Incidents whose notes are not those of which the last event about them has the digest. Incidents that are older than
+-- these digests may have notes without one.
+SELECT number AS id, incident_id AS name, incident_key,
+    CASE WHEN written THEN 'other notes' ELSE 'no notes' END AS found,
+    CASE WHEN said IS NULL THEN 'none' ELSE 'those of the timeline' END AS expected
+FROM (
+    SELECT number, incident_id, incident_key, root_cause IS NOT NULL OR action_taken IS NOT NULL AS written,
+        SHA2(
+            CONCAT(
+                CHAR_LENGTH(COALESCE(root_cause, '')), ':', COALESCE(root_cause, ''), COALESCE(action_taken, '')
+            ), 256
+        ) AS digest,
+        (
+            SELECT JSON_UNQUOTE(JSON_EXTRACT(details, '$.notes')) FROM incident_timeline
+            WHERE incident_timeline.incident_id = incidents.incident_id AND kind IN ('resolved', 'noted')
+              AND JSON_EXTRACT(details, '$.notes') IS NOT NULL
+            ORDER BY event_id DESC LIMIT 1
+        ) AS said,
+        (
+            SELECT MIN(event_id) FROM incident_timeline WHERE incident_timeline.incident_id = incidents.incident_id
+        ) AS first_event
+    FROM incidents WHERE number > %(after)s AND number <= %(upto)s
+) AS seen
+WHERE CASE
+    WHEN said IS NOT NULL THEN CAST(said AS BINARY) <> CAST(digest AS BINARY)
+    ELSE written AND first_event > COALESCE((SELECT last_event_id FROM audit_origin WHERE one = 1), 0)
+        AND NOT EXISTS (SELECT 1 FROM audit_removals WHERE incident_number = number)
+END
 
 -- name: key_rows
 -- Incidents whose key has no row to lock.

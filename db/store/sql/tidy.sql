@@ -56,9 +56,26 @@ DELETE FROM grafana_alerts WHERE alert_id IN %(ids)s
 UPDATE incidents JOIN ({rows}) AS new ON new.number = incidents.number
 SET incidents.alerts_removed = incidents.alerts_removed + new.removed
 
--- name: count_events
--- How many lines the timelines of these incidents have.
-SELECT incident_id, COUNT(*) AS n FROM incident_timeline WHERE incident_id IN %(ids)s GROUP BY incident_id
+-- name: timelines
+-- The timelines of these incidents, each with the oldest checkpoint that covers all of it, of those that are older
+-- than a time.
+SELECT tails.*, (
+    SELECT checkpoint_number FROM audit_checkpoints
+    WHERE to_event_id >= tails.last_event_id AND audit_checkpoints.at < %(before)s
+    ORDER BY to_event_id, checkpoint_number LIMIT 1
+) AS checkpoint_number
+FROM (
+    SELECT incidents.incident_id, number, chain_length, chain_head, chain_removed, chain_base, MAX(event_id) AS last_event_id,
+        COUNT(*) AS events, SUM(link IS NULL) AS unlinked
+    FROM incidents JOIN incident_timeline ON incident_timeline.incident_id = incidents.incident_id
+    WHERE incidents.incident_id IN %(ids)s
+    GROUP BY incidents.incident_id, number, chain_length, chain_head, chain_removed, chain_base
+) AS tails
+ORDER BY number
+
+-- name: leaves
+-- The leaves of a checkpoint.
+SELECT leaves FROM audit_checkpoints WHERE checkpoint_number = %(number)s
 
 -- name: remove_timelines
 -- The whole timelines of these incidents.

@@ -105,7 +105,7 @@ RESOLVED = replace(
 BLIND = replace(
     ACTIVE,
     parts=KeyParts("blind:PBFA97CFB590B2093"),
-    title="Blind on prometheus-main",
+    title="No data from prometheus-main",
     summary="",
     service_category="",
     links=Links(),

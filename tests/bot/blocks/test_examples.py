@@ -72,8 +72,7 @@ FACTS = f"""| *Service* = checkout · commerce
 | *Namespace / Cluster* = payments / prod-eu
 | *Environment* = prod
 | *Started* = {AT_00_16}
-| *Firing* = 3 of 5
-*Firing*
+*Firing · 3 of 5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3"""
@@ -81,8 +80,7 @@ KOREAN_FACTS = f"""| *서비스* = checkout · commerce
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 3/5
-*발생 중*
+*발생 중 · 3/5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3"""
@@ -104,8 +102,7 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Namespace / Cluster* = payments / prod-eu
 | *Environment* = prod
 | *Started* = {AT_00_16}
-| *Firing* = 3 of 5
-*Firing*
+*Firing · 3 of 5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
@@ -128,8 +125,7 @@ CARDS: list[tuple[str, Words, Incident, str, str]] = [
 | *Namespace / Cluster* = payments / prod-eu
 | *Environment* = prod
 | *Started* = {AT_00_16}
-| *Firing* = 3 of 5
-*Firing*
+*Firing · 3 of 5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
@@ -267,8 +263,7 @@ No updates {SINCE_00_21}. Check whether it still happens; resolve it if not.
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 3/5
-*발생 중*
+*발생 중 · 3/5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
@@ -292,8 +287,7 @@ No updates {SINCE_00_21}. Check whether it still happens; resolve it if not.
 | *네임스페이스 / 클러스터* = payments / prod-eu
 | *환경* = prod
 | *시작* = {AT_00_16}
-| *발생 중* = 3/5
-*발생 중*
+*발생 중 · 3/5*
 • pod=c-1 · A=0.12
 • pod=c-2 · A=0.06
 • pod=c-3
@@ -469,7 +463,7 @@ EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
      "Recorded from Alertmanager: it was over before we heard of it",
      "이미 해결된 상태로 접수되었습니다 (Alertmanager)"),
     (EventKind.JOINED, source("grafana"), "", {"instances": 2}, "2 more instances started firing (Grafana)",
-     "인스턴스 2개가 추가로 발생했습니다 (Grafana)"),
+     "인스턴스 2개에서 추가로 알림이 발생했습니다 (Grafana)"),
     (EventKind.PARTLY_RESOLVED, source("grafana"), "", {"instances": 1},
      "1 instance recovered, others still fire (Grafana)",
      "인스턴스 1개가 복구되었고, 나머지는 계속 발생 중입니다 (Grafana)"),
@@ -512,7 +506,8 @@ EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
     (EventKind.REPAIRED, Actor(ActorKind.OBSERVER, "check"), "", {"what": "alert_count", "was": "4", "is": "1"},
      "A counter of this incident was corrected",
      "이 인시던트의 잘못된 집계를 바로잡았습니다"),
-    (EventKind.TRUNCATED, source("grafana"), "", {"alerts": 7}, "7 alerts cut off by Grafana and not received",
+    (EventKind.TRUNCATED, source("grafana"), "", {"alerts": 7},
+     "Grafana left out 7 alerts (its limit of alerts per message)",
      "알림 7건이 잘려서 받지 못했습니다 (Grafana)"),
     (EventKind.RESOLVED, person("U0BOB"), "some_new_rule", {}, "Resolved by <@U0BOB> (some new rule)",
      "<@U0BOB> 님이 해결했습니다 (some new rule)"),
@@ -616,7 +611,8 @@ ANSWERS: list[tuple[SlackMessage, str]] = [
     (notices.already(Already(ACTIVE, None, None), Action.REOPEN, ENGLISH),
      "#42 CheckoutErrors is open already. Nothing was changed."),
     (notices.refused(Refused(Reason.OTHER_OPEN, RESOLVED, OTHER), Action.REOPEN, ENGLISH),
-     "#42 CheckoutErrors was not reopened: #43 CheckoutErrors of the same kind is open. Use that one."),
+     "#42 CheckoutErrors was not reopened: #43 CheckoutErrors is already open for the same rule and service. "
+     "Continue there."),
     (notices.refused(Refused(Reason.RESOLVED, RESOLVED), Action.ACKNOWLEDGE, ENGLISH),
      "#42 CheckoutErrors is resolved. To acknowledge it, reopen it first."),
     (notices.refused(Refused(Reason.NOT_FOUND), Action.RESOLVE, ENGLISH, reference=7), "There is no incident #7."),
@@ -649,7 +645,7 @@ def test_an_answer(message: SlackMessage, look: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("reslove 42", "I do not know the command `reslove`.\nDid you mean `/incident resolve 42`?"),
+        ("reslove 42", "Unknown command `reslove`.\nDid you mean `/incident resolve 42`?"),
         ("ack", "Which incident? `ack` needs its number.\nDid you mean `/incident ack NUMBER`?"),
         ("show it", "`it` is not the number of an incident or an id such as `INC-…`.\n"
                     "Did you mean `/incident show NUMBER`?"),
@@ -658,7 +654,7 @@ def test_an_answer(message: SlackMessage, look: str) -> None:
         ("list severity:critcal", "`severity:` cannot be `critcal`. It can be `critical`, `high`, `warning`, `info`.\n"
                                  "Did you mean `/incident list severity:critical`?"),
         ("list cluster:", "The filter `cluster:` needs a value.\nDid you mean `/incident list cluster:checkout`?"),
-        ("ack 42 now", "I do not understand `now` at the end.\nDid you mean `/incident ack 42`?"),
+        ("ack 42 now", "`now` at the end is not understood.\nDid you mean `/incident ack 42`?"),
     ],
 )  # fmt: skip
 def test_a_misunderstanding_names_the_nearest_right_form(typed: str, answer: str) -> None:

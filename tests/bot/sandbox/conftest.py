@@ -75,9 +75,9 @@ def connect(sandbox: Running, app: App) -> Slack:
     return Slack(sandbox, app, WebClient(token=token, base_url=sandbox.api_url, retry_handlers=[], timeout=10))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window; gone after each module, because Playwright runs once in a process at a time."""
     path = str(chromium_path())
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

@@ -31,7 +31,8 @@ from tests.test_layout import ROOT
 
 def card(title: str = "#7 Checkout fails", **changes: Json) -> list[Json]:
     """Blocks like those of an incident."""
-    row = actions(button("ack", style="primary"), button("resolve"), overflow("details", "share"))
+    acknowledge = button("ack", style="primary") | {"text": text("Acknowledge")}
+    row = actions(acknowledge, button("resolve") | {"text": text("Resolve…")}, overflow("details", "share"))
     links = section("<https://grafana.example/silence|Silence> <https://runbooks.example/|Runbook> `label=value`")
     note = {"type": "context", "elements": [text("Last alert <https://example.com/|here>", "mrkdwn")]}
     return [{"type": "header", "text": text(f":red_circle: {title}")}, section("it is *bad*"), links, row, note]

@@ -29,10 +29,11 @@ def test_replies_stand_in_the_thread_and_the_channel_says_how_many(slack: Slack,
 
 def test_a_broadcast_reply_stands_in_the_channel_too_and_leads_to_its_thread(slack: Slack, page: Page) -> None:
     root = slack.say("checkout fails, <@U002> has it")
-    slack.say("now critical", thread_ts=root, reply_broadcast=True)
+    slack.say("<@U002> now critical", thread_ts=root, reply_broadcast=True)
     loud = page.get_by_test_id("message").last
     expect(loud).to_contain_text("replied to a thread: checkout fails, @backup has it")
     expect(loud).to_contain_text("now critical")
+    expect(loud.get_by_test_id("mark-notified")).to_have_text("🔔 Notified, mentions @backup")
     loud.get_by_test_id("open-thread").click()
     expect(page.get_by_test_id("reply")).to_have_count(2)
     expect(page.get_by_test_id("reply").last).to_contain_text("Also sent to the channel")

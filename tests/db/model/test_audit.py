@@ -13,6 +13,7 @@ from db.model import audit
 from db.model.audit import Checkpoint, Fault, Kept, Leaf, Linked, Walk
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Chain, Event, EventKind, Status
+from db.model.removal import Origin, Removal
 from tests.db.builders import an_incident, at
 from tests.strategies import unhurried
 
@@ -39,8 +40,15 @@ def kept(lines: Sequence[Linked]) -> list[Kept]:
     return [Kept(100 + line.number, line.event, line.number, line.link) for line in lines]
 
 
-def faults(chain: Chain, found: Sequence[Kept]) -> list[Fault]:
-    walk = Walk(INCIDENT.incident_id, chain, [])
+def a_removal(first: int, last: int, link: bytes | None) -> Removal:
+    return Removal(
+        number=1, at=at(2 * 10**6), before=at(10**6), incident=INCIDENT.number, first=first, last=last, link=link,
+        checkpoint=1,
+    )  # fmt: skip
+
+
+def faults(chain: Chain, found: Sequence[Kept], removals: Sequence[Removal] = ()) -> list[Fault]:
+    walk = Walk(INCIDENT.incident_id, chain, [], removals)
     for one in found:
         walk.step(one)
     walk.end()
@@ -104,10 +112,50 @@ def test_what_retention_removed_is_no_fault_and_the_chain_goes_on(events: list[E
     incident, _ = audit.extended(INCIDENT, events)
     chain = incident.chain
     removed = replace(incident, chain=replace(chain, removed=chain.length, base=chain.head))
-    assert faults(removed.chain, []) == []
-    later, lines = audit.extended(removed, events)
-    assert faults(later.chain, kept(lines)) == []
+    record = [a_removal(1, chain.length, chain.head)]
+    assert faults(removed.chain, [], record) == []
+    reopened = [replace(events[0], at=at(10**6), from_status=Status.RESOLVED), *events[1:]]
+    later, lines = audit.extended(removed, reopened)
+    assert faults(later.chain, kept(lines), record) == []
     assert [fault.what for fault in faults(incident.chain, [])] == ["missing"]
+
+
+@given(EVENTS, st.data())
+@unhurried
+def test_a_chain_begins_late_only_where_a_record_of_the_removal_says_so(
+    events: list[Event], data: st.DataObject
+) -> None:
+    incident, lines = audit.extended(INCIDENT, [replace(events[0], from_status=Status.ACTIVE), *events])
+    chain = incident.chain
+    whole = replace(chain, removed=chain.length, base=chain.head)
+    part = replace(chain, removed=1, base=lines[0].link)
+    begun, record, found = data.draw(
+        st.sampled_from(
+            [
+                (whole, [], []),  # said by the incident only
+                (whole, [a_removal(2, chain.length, chain.head)], []),
+                (whole, [a_removal(1, chain.length - 1, lines[-2].link)], []),
+                (whole, [a_removal(1, chain.length + 1, chain.head)], []),
+                (whole, [a_removal(1, chain.length, chain.head)] * 2, []),
+                (whole, [a_removal(1, chain.length, bytes(32))], []),
+                (replace(whole, base=bytes(32)), [a_removal(1, chain.length, chain.head)], []),
+                (part, [], lines[1:]),
+                (part, [a_removal(1, 1, lines[0].link)], lines[1:]),  # not whole: what is left is as old
+                (chain, [a_removal(1, chain.length, chain.head)], lines),  # all of it is there
+            ]
+        )
+    )
+    assert "removal" in {fault.what for fault in faults(begun, kept(found), record)}
+
+
+def test_what_follows_a_removal_found_the_incident_resolved() -> None:
+    opened = Event(
+        incident_id=INCIDENT.incident_id, at=at(10**7), kind=EventKind.OPENED, actor=Actor.parse("source:grafana")
+    )
+    incident, lines = audit.extended(INCIDENT, [opened, replace(opened, from_status=Status.ACTIVE)])
+    chain = replace(incident.chain, removed=1, base=lines[0].link)
+    [fault] = faults(chain, kept(lines[1:]), [a_removal(1, 1, lines[0].link)])
+    assert (fault.what, "not over" in fault.words) == ("removal", True)
 
 
 def test_events_from_before_there_were_chains_are_counted_and_trusted() -> None:
@@ -115,11 +163,12 @@ def test_events_from_before_there_were_chains_are_counted_and_trusted() -> None:
         incident_id=INCIDENT.incident_id, at=at(0), kind=EventKind.OPENED, actor=Actor.parse("source:grafana")
     )
     incident, lines = audit.extended(INCIDENT, [event])
-    walk = Walk(INCIDENT.incident_id, incident.chain, [])
-    for one in [Kept(1, event, None, None), Kept(2, event, None, None), *kept(lines)]:
-        walk.step(one)
-    walk.end()
-    assert (walk.faults, walk.before_chain, walk.events) == ([], 2, 3)
+    for newest, what in ((2, []), (1, ["inserted"]), (0, ["inserted", "inserted"])):
+        walk = Walk(INCIDENT.incident_id, incident.chain, [], origin=Origin(last_unlinked=newest))
+        for one in [Kept(1, event, None, None), Kept(2, event, None, None), *kept(lines)]:
+            walk.step(one)
+        walk.end()
+        assert ([fault.what for fault in walk.faults], walk.before_chain, walk.events) == (what, newest, 3)
 
 
 def test_the_form_that_is_hashed_is_fixed() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db.model.alert import Alert, AlertKind, AlertState, Links, asked_at
+from db.model.alert import Alert, AlertKind, AlertState, Links, asked_at, is_same_server
 from db.model.grouping import Plan, sort
 from db.model.identity import person, source
 from db.model.incident import EventKind, Severity, Status
@@ -115,7 +115,7 @@ def test_the_first_alert_opens_an_incident() -> None:
     assert (incident.last_change, incident.last_change_by) == ("opened", source("grafana"))
     (event,) = decided.events
     assert (event.kind, event.from_status, event.to_status) == (EventKind.OPENED, None, Status.ACTIVE)
-    assert dict(event.details) == {"instances": 1}
+    assert dict(event.details) == {"instances": 1, "severity": "critical"}
 
 
 def test_a_start_in_the_future_is_not_believed() -> None:
@@ -433,3 +433,17 @@ def test_tests_and_heartbeats_are_set_aside() -> None:
 )
 def test_the_outcome_of_a_condition_is_no_value(values: dict[str, float], said: str) -> None:
     assert values_text(an_alert(values=values)) == said
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("grafana|http://g|1", "grafana|http://g|1", True),
+        ("alertmanager|http://am:9093|", "grafana|http://am:9093|", True),  # one body on either path
+        ("grafana|http://g|1", "alertmanager|http://g|", True),  # a Grafana that speaks Alertmanager's dialect
+        ("grafana|http://g|1", "grafana|http://g|2", False),
+        ("grafana|http://g|1", "grafana|http://other|1", False),
+    ],
+)
+def test_one_server_is_one_in_whatever_dialect_it_speaks(one: str, other: str, same: bool) -> None:
+    assert is_same_server(one, other) is is_same_server(other, one) is same

@@ -44,7 +44,7 @@ def test_all_blind_alerts_of_a_data_source_are_one_incident() -> None:
     record = MemoryRecord()
     alerts = [cannot_see(f"b{n}", f"rule-{n}", severity="critical" if n == 2 else "warning") for n in range(3)]
     (incident,) = record.deliver(at(30), *alerts).opened
-    assert (incident.key, incident.title, incident.severity) == (HOME, "Blind on prometheus", Severity.CRITICAL)
+    assert (incident.key, incident.title, incident.severity) == (HOME, "No data from prometheus", Severity.CRITICAL)
     assert (incident.blind_firing, incident.is_about_blindness) == (3, True)
     decided = record.deliver(at(1_000), cannot_see("late", "rule-9", starts=990))
     assert (decided.opened, kinds(decided)) == ((), [EventKind.JOINED]), "while it is open, however late"
@@ -60,13 +60,13 @@ def test_errors_and_missing_data_of_a_source_are_the_same_incident() -> None:
 def test_two_data_sources_are_two_incidents() -> None:
     record = MemoryRecord()
     record.deliver(at(30), cannot_see(), cannot_see("b2", "other", uid="loki"))
-    assert sorted(incident.title for incident in record.open()) == ["Blind on loki", "Blind on prometheus"]
+    assert sorted(incident.title for incident in record.open()) == ["No data from loki", "No data from prometheus"]
 
 
 def test_a_data_source_goes_by_the_name_that_people_know() -> None:
     record = MemoryRecord(Policy(blind=Blindness(names={"prometheus": "prometheus-main"})))
     (incident,) = record.deliver(at(30), cannot_see()).opened
-    assert (incident.title, incident.key) == ("Blind on prometheus-main", HOME)
+    assert (incident.title, incident.key) == ("No data from prometheus-main", HOME)
 
 
 def test_a_rule_of_which_the_data_source_is_not_known_stands_for_it() -> None:
@@ -392,7 +392,7 @@ def test_a_legacy_rule_goes_blind_while_it_fires_and_sees_again() -> None:
     record.deliver(at(0), legacy("alerting"))
     record.deliver(at(30), legacy("no_data"))
     unobserved, home = record.open()
-    assert (unobserved.is_blind, home.title) == (True, "Blind on Checkout 5xx ratio high")
+    assert (unobserved.is_blind, home.title) == (True, "No data from Checkout 5xx ratio high")
     decided = record.deliver(at(60), legacy("alerting"))
     assert [one.incident_id for one in record.open()] == [unobserved.incident_id]
     assert not record.open()[0].is_blind

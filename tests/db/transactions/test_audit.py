@@ -7,20 +7,27 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from db.database import Database, Transaction
-from db.model.audit import Fault
+from db.housekeeping import Housekeeper
+from db.model.audit import Fault, Linked, link
 from db.model.identity import person
+from db.model.incident import Event, EventKind, Status
 from db.model.lifecycle import Action, Notes
+from db.model.removal import Removal
+from db.model.retention import Retention
+from db.store import removals, timeline
 from db.transactions import audit, respond
 from db.transactions.audit import verify, write_checkpoint
-from tests.db.builders import POLICY, an_alert, ask, at, check_record, deliver, sql
+from tests.db.builders import POLICY, an_alert, ask, at, check_record, count, deliver, sql
 from tests.servers.database import CHECKOUT, DbUrl
 
 NONE = timedelta(0)
+DAY = 86_400
 
 
 def change(database: Database, text: str, **params: object) -> None:
@@ -173,17 +180,170 @@ def test_an_incident_that_is_gone_is_missed_by_the_checkpoint(database: Database
     assert "incident #2, which was there when checkpoint 1 was written, is gone" in fault.words
 
 
-def test_timelines_that_retention_removed_are_known_as_that(database: Database) -> None:
+UNLINKED = (
+    "INSERT INTO incident_timeline (event_id, incident_id, at, kind, actor, from_status, to_status, reason, details) "
+    "SELECT {id}, incident_id, '2026-01-01', 'resolved', 'slack:UINNOCENT', 'active', 'resolved', '', '{{}}' "
+    "FROM incidents WHERE number = 1"
+)
+
+
+@pytest.mark.parametrize("event_id", [0, 5])
+def test_an_event_without_a_link_in_front_of_a_chain_was_inserted(database: Database, event_id: int) -> None:
+    """Whatever number it takes: one that is free because something was rolled back, or zero."""
+    database.transact(lambda tx: tx.execute(sql("ALTER TABLE incident_timeline AUTO_INCREMENT = 10")))
     a_story(database)
-    write_checkpoint(database, NONE, settled=NONE)
-    change(database, "UPDATE incidents SET chain_removed = chain_length, chain_base = chain_head WHERE number = 1")
+
+    def work(tx: Transaction) -> None:
+        tx.execute(sql("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"))
+        tx.execute(sql(UNLINKED.format(id=event_id)))
+        tx.execute(sql("SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_AUTO_VALUE_ON_ZERO', '')"))
+
+    database.transact(work)
+    [fault] = verify(database).faults
+    assert (fault.what, fault.event_id) == ("inserted", event_id)
+
+
+def test_there_are_never_more_events_without_a_link_than_when_they_were_counted(database: Database) -> None:
+    a_story(database, 1)
+    change(database, "UPDATE incident_timeline SET event_id = event_id + 100")
+    for number in (3, 4):
+        change(database, UNLINKED.format(id=number))
     change(
         database,
-        "DELETE FROM incident_timeline WHERE incident_id = (SELECT incident_id FROM incidents WHERE number = 1)",
+        "INSERT INTO audit_origin (one, at, last_event_id, last_unlinked_id, unlinked, removals) "
+        "VALUES (1, UTC_TIMESTAMP(6), 4, 4, 2, 0)",
     )
-    respond.change_status(database, 1, Action.ACKNOWLEDGE, person("U001"), at(9), policy=POLICY)
     report = verify(database)
-    assert (report.faults, report.removed, report.events) == ([], 5, 9)
+    assert (report.faults, report.before_chain) == ([], 2)
+    change(database, UNLINKED.format(id=2))
+    [fault] = verify(database).faults
+    assert (fault.what, fault.words) == (
+        "inserted",
+        "3 events without a link, and there were 2 before there were chains",
+    )
+
+
+# What is passed off as removed by retention
+
+OF_ONE = "(SELECT incident_id FROM incidents WHERE number = 1)"
+TAKE_ALL = [f"DELETE FROM incident_timeline WHERE incident_id = {OF_ONE}"]  # noqa: S608
+SAY_SO = [
+    "UPDATE incidents SET chain_removed = chain_length, chain_base = chain_head, timeline_removed = 5 WHERE number = 1"
+]
+BEGIN_ELSEWHERE = [
+    "UPDATE incidents SET chain_removed = 5, chain_base = REPEAT('x', 32), timeline_removed = 5 WHERE number = 1"
+]
+
+
+def insert_linked(database: Database, text: str) -> None:
+    """Somebody links an event of his to what the chain of incident 1 now begins with; head and length match."""
+    [row] = ask(database, "SELECT * FROM incidents WHERE number = 1")
+    event = Event(
+        incident_id=row["incident_id"], at=at(60), kind=EventKind.RESOLVED, actor=person(text),
+        from_status=Status.RESOLVED, to_status=Status.RESOLVED,
+    )  # fmt: skip
+    number = row["chain_removed"] + 1
+    head = link(row["chain_base"], event, number)
+
+    def work(tx: Transaction) -> None:
+        timeline.append(tx, [Linked(event, number, head)])
+        tx.execute(
+            sql("UPDATE incidents SET chain_head = %(head)s, chain_length = %(n)s WHERE number = 1"),
+            {"head": head, "n": number},
+        )
+
+    database.transact(work)
+
+
+@pytest.mark.parametrize("days", [0, 30])
+@pytest.mark.parametrize("way", ["all", "all and another end", "the first"])
+def test_a_timeline_that_somebody_erased_is_not_believed_to_be_removed_by_retention(
+    database: Database, way: str, days: int
+) -> None:
+    """Whether there is a rule for timelines or not."""
+    a_story(database)
+    made = write_checkpoint(database, NONE, settled=NONE)
+    assert made is not None
+    if way == "the first":
+        change(
+            database,
+            "UPDATE incidents SET chain_removed = 1, "
+            "chain_base = (SELECT link FROM incident_timeline WHERE event_id = 1) WHERE number = 1",
+        )
+        change(database, "DELETE FROM incident_timeline WHERE event_id = 1")
+    else:
+        for text in [*TAKE_ALL, *(SAY_SO if way == "all" else BEGIN_ELSEWHERE)]:
+            change(database, text)
+    if way == "all and another end":
+        insert_linked(database, "UINNOCENT")
+    retention = Retention(timelines=timedelta(days=days))
+    report = verify(database, anchors=[made.hash.hex()], retention=retention)
+    assert not report.is_good
+    assert "removal" in {fault.what for fault in report.faults}
+    assert verify(database, retention=retention, incidents=1, events=1).fault_count == report.fault_count
+
+
+def forge_removal(database: Database, **other: object) -> None:
+    """Somebody with all rights records a removal as retention would, linked as it has to be."""
+    [row] = ask(database, "SELECT * FROM incidents WHERE number = 1")
+    removal = Removal(
+        number=0, at=at(40 * DAY), before=at(10 * DAY), incident=1, first=1, last=row["chain_length"],
+        link=row["chain_head"], checkpoint=1,
+    )  # fmt: skip
+    database.transact(lambda tx: removals.add(tx, [replace(removal, **other)]))  # type: ignore[arg-type]
+
+
+FORGED: dict[str, dict[str, object]] = {
+    "younger than the rule wants": {"before": at(DAY)},
+    "nothing younger than a day": {"at": at(10 * DAY + 60)},
+    "does not have the event": {"checkpoint": 7},
+    "events 5 to 5 are gone, and no record": {"last": 4},
+    "does not have the event that it says": {"last": 6},
+    "goes on from another link": {"link": bytes(32)},
+    "events 1 to 1 are gone, and no record": {"first": 2},
+}
+
+
+@pytest.mark.parametrize("words", FORGED)
+def test_a_forged_record_of_a_removal_has_to_prove_the_age(database: Database, words: str) -> None:
+    """The checkpoint that it names is in the log that is kept elsewhere."""
+    a_story(database)
+    made = write_checkpoint(database, NONE, settled=NONE, at=at(5 * DAY))
+    assert made is not None
+    forge_removal(database, **FORGED[words])
+    for text in (*TAKE_ALL, *SAY_SO):
+        change(database, text)
+    report = verify(database, anchors=[made.hash.hex()], retention=Retention(timelines=timedelta(days=30)))
+    assert [fault.words for fault in report.faults if words in fault.words], report.faults
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "DELETE FROM audit_removals WHERE removal_number = 2",
+        "DELETE FROM audit_removals WHERE removal_number = 1",
+        "DELETE FROM audit_removals",
+        "UPDATE audit_removals SET before_at = before_at - INTERVAL 1 DAY WHERE removal_number = 1",
+        "UPDATE audit_removals SET hash = NULL WHERE removal_number = 2",
+        "INSERT INTO audit_origin (one, at, last_event_id, last_unlinked_id, unlinked, removals) "
+        "VALUES (1, UTC_TIMESTAMP(6), 99, 99, 9, 9)",
+    ],
+)
+def test_a_record_of_removals_that_was_changed_is_found_by_the_checkpoint(database: Database, tampering: str) -> None:
+    a_story(database)
+    rule = Retention(timelines=timedelta(days=10))
+    respond.change_status(database, 1, Action.RESOLVE, person("U001"), at(9), policy=POLICY)
+    write_checkpoint(database, NONE, settled=NONE, at=at(DAY))
+    keeper = Housekeeper(database, rule, lambda: at(20 * DAY))
+    assert keeper.begin(at_once=True)
+    while keeper.step():
+        pass
+    made = write_checkpoint(database, NONE, settled=NONE, at=at(21 * DAY))
+    assert made is not None, "a checkpoint is written for removals, too"
+    assert (made.events, count(database, "audit_removals")) == (0, 3)
+    assert verify(database, retention=rule).is_good
+    change(database, tampering)
+    assert "removal" in whats(database, retention=rule)
 
 
 def test_a_checkpoint_is_due_when_time_has_passed_and_something_is_new(database: Database) -> None:
