@@ -152,7 +152,8 @@ def create_app(
         slack_called=metrics.slack_called,
         unproven=unproven,
     )
-    health = Health(background, bot.report, _version(), clock, [reconciler.source for reconciler in reconcilers], rates)
+    sources = [reconciler.source for reconciler in reconcilers]
+    health = Health(background, bot.report, _version(), clock, sources, rates, policy.audit.checkpoint_every)
     collector = Collector(background, policy, recorded=bot.wake, batch=metrics.batch.observe)
     metrics.queue.set_function(collector.waiting)
     scrape = MetricsEndpoint(metrics, background, clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from db.database import Database
 from db.errors import RecordError
 from db.migrate import cannot_write, schema_state
-from db.transactions import reconcile, telling
+from db.transactions import audit, reconcile, telling
 from db.transactions.reconcile import LookState
 from receiver.rates import Rates
 
@@ -38,7 +38,9 @@ class Health:
         clock: Callable[[], datetime],
         sources: Sequence[str],
         rates: Rates,
+        checkpoint_every: timedelta,
     ) -> None:
+        self._checkpoint_every = checkpoint_every
         self._clock = clock
         self._database = database
         self._sources = tuple(sources)  # whose own lists are compared with the record
@@ -116,6 +118,7 @@ class Health:
                 return {"problem": problem, "schema": state.found, "host": self._database.host}
             behind, oldest = telling.backlog(self._database)
             broken = telling.broken_channels(self._database, self._clock())
+            newest = audit.newest_checkpoint(self._database)
             looks = {source: _told(reconcile.state(self._database, source)) for source in self._sources}
         except RecordError as error:
             return {"problem": f"{type(error).__name__}: {error}"}
@@ -127,8 +130,18 @@ class Health:
             "repeated": self._database.repeated,
             "waiting_for_slack": waiting,
             "broken_channels": broken,
+            "audit": self._audit(newest),
         }
         return found | ({"reconciliation": looks} if looks else {})
+
+    def _audit(self, newest: tuple[datetime, float] | None) -> dict[str, Any]:
+        """When the newest checkpoint of the audit trail was written, and whether the next one is overdue."""
+        if newest is None:
+            return {"problem": "", "checkpoint_at": None, "age_seconds": None}
+        at, age = newest
+        late = age > 2 * self._checkpoint_every.total_seconds() + 600
+        problem = f"no checkpoint of the audit trail for {age / 3600:.1f} hours; see the log for why" if late else ""
+        return {"problem": problem, "checkpoint_at": at.isoformat(), "age_seconds": round(age)}
 
 
 def _told(state: LookState) -> dict[str, str | None]:

@@ -291,6 +291,12 @@ class _RecordCollector:
         now = self._clock().astimezone(UTC)
         age.add_metric([], max(0.0, (now - found.oldest_behind).total_seconds()) if found.oldest_behind else 0.0)
         yield age
+        if found.checkpoint_age is not None:
+            checkpoint = GaugeMetricFamily(
+                "observer_audit_checkpoint_age_seconds", "How long ago a checkpoint of the audit trail was written."
+            )
+            checkpoint.add_metric([], found.checkpoint_age)
+            yield checkpoint
         looks = GaugeMetricFamily(
             "observer_reconciliation_last_success_timestamp_seconds",
             "When the list of a source was last read in full, by any replica.",

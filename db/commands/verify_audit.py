@@ -32,9 +32,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(given: argparse.Namespace, context: Context) -> int:
     """Check, and print what was found; 0 when everything is as it was written, else 1."""
-    retention = Retention() if given.no_retention else context.policy(given.policy).retention
+    policy = context.policy(given.policy)
+    retention = Retention() if given.no_retention else policy.retention
     with context.record() as database:
-        report = verify(database, anchors=given.anchor, retention=retention)
+        report = verify(database, anchors=given.anchor, retention=retention, every=policy.audit.checkpoint_every)
     if given.json:
         context.say_json(_content(report))
     else:

@@ -26,6 +26,9 @@ from db.model.sections import Sections
 FIRST_CHECKPOINT = bytes(32)
 """What the first checkpoint has in place of the hash of the one before."""
 
+CHECKPOINT_EVERY = timedelta(hours=1)
+"""Unless the policy file says otherwise."""
+
 MOST_ACTOR = 255
 """Characters of an actor that the record keeps."""
 
@@ -34,7 +37,7 @@ MOST_ACTOR = 255
 class AuditPolicy:
     """How often the chains are summed up in a checkpoint."""
 
-    checkpoint_every: timedelta = timedelta(hours=1)
+    checkpoint_every: timedelta = CHECKPOINT_EVERY
 
 
 def read_audit(file: Sections) -> AuditPolicy:
@@ -238,10 +241,23 @@ def unpacked(leaves: bytes) -> list[Leaf]:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A checkpoint without its leaves, of which it has the digest."""
+
+    number: int
+    at: datetime
+    to_event_id: int
+    events: int
+    leaves: str  # SHA-256, in hex
+    previous: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What the chains looked like: `hash` covers everything in it and the checkpoint before."""
 
-    number: int  # from 1, without a gap
+    number: int  # from 1
     at: datetime
     to_event_id: int  # the newest event it covers
     events: int  # how many it covers that the one before did not
@@ -249,19 +265,36 @@ class Checkpoint:
     previous: bytes
     hash: bytes
 
+    @property
+    def head(self) -> Head:
+        """All of it but the leaves."""
+        digest = hashlib.sha256(self.leaves).hexdigest()
+        return Head(self.number, self.at, self.to_event_id, self.events, digest, self.previous, self.hash)
+
 
 def checkpoint(
-    before: Checkpoint | None, found: Sequence[tuple[int, Leaf]], at: datetime, removals: Leaf | None = None
+    before: Checkpoint | Head | None,
+    found: Sequence[tuple[int, Leaf]],
+    at: datetime,
+    removals: Leaf | None = None,
+    *,
+    number: int | None = None,
+    to_event_id: int | None = None,
 ) -> Checkpoint:
-    """The next checkpoint, over events that are given by their ids with the leaf each makes, and over `removals`."""
+    """The next checkpoint, over events that are given by their ids with the leaf each makes, and over `removals`.
+
+    It goes up to the last of these events, or to a later one without a link, and has the next number unless others are
+    given.
+    """
     last: dict[int, Leaf] = {removals.incident: removals} if removals else {}
     for _, leaf in found:
         if leaf.incident not in last or last[leaf.incident].number < leaf.number:
             last[leaf.incident] = leaf
+    newest = max((event_id for event_id, _ in found), default=before.to_event_id if before else 0)
     made = Checkpoint(
-        number=before.number + 1 if before else 1,
+        number=number if number is not None else before.number + 1 if before else 1,
         at=at,
-        to_event_id=max((event_id for event_id, _ in found), default=before.to_event_id if before else 0),
+        to_event_id=newest if to_event_id is None else to_event_id,
         events=len(found),
         leaves=b"".join(last[incident].packed() for incident in sorted(last)),
         previous=before.hash if before else FIRST_CHECKPOINT,
@@ -272,12 +305,33 @@ def checkpoint(
 
 def checkpoint_hash(made: Checkpoint) -> bytes:
     """The hash of a checkpoint's contents."""
+    return _head_hash(made.head)
+
+
+def wrong(head: Head, before: Head | None, newest: int) -> str:
+    """Why a checkpoint is not one that Observer wrote after the one `before`; `newest` is the highest id that an event
+    ever had. Empty for nothing."""
+    if head.previous != (before.hash if before else FIRST_CHECKPOINT):
+        return NO_SUCCESSOR
+    if _head_hash(head) != head.hash:
+        return "its hash does not fit its contents"
+    if head.to_event_id < (before.to_event_id if before else 0):
+        return "it covers less than the one before"
+    if head.to_event_id > newest:
+        return "it covers events that there never were"
+    return ""
+
+
+NO_SUCCESSOR = "it does not follow from the one before"
+
+
+def _head_hash(head: Head) -> bytes:
     content: Mapping[str, object] = {
-        "at": made.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "events": made.events,
-        "leaves": hashlib.sha256(made.leaves).hexdigest(),
-        "number": made.number,
-        "previous": made.previous.hex(),
-        "to_event_id": made.to_event_id,
+        "at": head.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "events": head.events,
+        "leaves": head.leaves,
+        "number": head.number,
+        "previous": head.previous.hex(),
+        "to_event_id": head.to_event_id,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).digest()

@@ -8,19 +8,20 @@ from datetime import datetime
 
 from db.columns import from_json
 from db.database import Row, Transaction
-from db.model.audit import Checkpoint, Kept, Leaf
+from db.model.audit import Checkpoint, Head, Kept, Leaf
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Chain, Event, EventKind, Status
 from db.queries import query
 
 
 @dataclass(frozen=True, slots=True)
-class Uncovered:
-    """An event that no checkpoint covers yet; one from before there were chains has no leaf."""
+class Listed:
+    """An event as checkpoints see it; one from before there were chains has no leaf."""
 
     event_id: int
     at: datetime
     leaf: Leaf | None
+    incident_id: IncidentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +34,39 @@ class Place:
     link: bytes | None
 
 
-def newest(tx: Transaction) -> tuple[Checkpoint | None, datetime]:
-    """The newest checkpoint, and the time by the clock of the database (UTC)."""
+def newest_event(tx: Transaction) -> tuple[int, datetime]:
+    """The highest id that an event ever had, and the time by the clock of the database (UTC)."""
+    row = tx.row(query("audit", "newest_event"))
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    return int(row["newest"]), row["now_at"]
+
+
+def newest_checkpoint(tx: Transaction) -> tuple[datetime, float] | None:
+    """When the newest checkpoint was written (UTC), and how many seconds ago."""
     row = tx.row(query("audit", "newest_checkpoint"))
-    if row is not None:
-        return _checkpoint(row), row["now_at"]
-    now = tx.row(query("audit", "now"))
-    assert now is not None  # noqa: S101 - a SELECT without FROM has one row
-    return None, now["now_at"]
+    return (row["at"], float(row["age"])) if row else None
 
 
-def events_since(tx: Transaction, event_id: int, limit: int) -> list[Uncovered]:
-    """The next events after this one."""
-    rows = tx.rows(query("audit", "events_since"), {"after": event_id, "limit": limit})
-    return [Uncovered(int(row["event_id"]), row["at"], _leaf(row)) for row in rows]
+def events_since(tx: Transaction, event_id: int, limit: int, upto: int) -> list[Listed]:
+    """The next events after this one, up to another one."""
+    rows = tx.rows(query("audit", "events_since"), {"after": event_id, "limit": limit, "upto": upto})
+    return [Listed(int(row["event_id"]), row["at"], _leaf(row), IncidentId(row["incident_id"])) for row in rows]
+
+
+def heads(tx: Transaction, after: int, limit: int) -> list[Head]:
+    """The next checkpoints after this number, without their leaves."""
+    return [
+        Head(
+            number=int(row["checkpoint_number"]),
+            at=row["at"],
+            to_event_id=int(row["to_event_id"]),
+            events=int(row["events"]),
+            leaves=row["leaves"],
+            previous=row["previous"],
+            hash=row["hash"],
+        )
+        for row in tx.rows(query("audit", "heads"), {"after": after, "limit": limit})
+    ]
 
 
 def add_checkpoint(tx: Transaction, made: Checkpoint) -> None:

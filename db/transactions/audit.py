@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from db.database import Database, Transaction
 from db.errors import Duplicate
 from db.model.audit import (
+    CHECKPOINT_EVERY,
     FIRST_CHECKPOINT,
+    NO_SUCCESSOR,
     Checkpoint,
     Fault,
+    Head,
     Kept,
     Leaf,
     Walk,
     checkpoint,
-    checkpoint_hash,
     unpacked,
+    wrong,
 )
 from db.model.identity import IncidentId
 from db.model.incident import Chain
 from db.model.removal import LEAST_AGE, REMOVALS, Fold, Origin, Removal
 from db.model.retention import KEEP_FOR_EVER, Retention
 from db.store import audit, removals
+from db.store.audit import Listed
 
-SETTLED = timedelta(minutes=5)
-"""Events younger than this wait for the next checkpoint: one with a smaller id may still be on its way."""
+CLOCKS = timedelta(minutes=5)
+"""So far the clocks of replicas may be from the database's without being called wrong."""
 
 MOST_EVENTS = 10_000
 """Events in one checkpoint; what is left is the next one's."""
@@ -35,6 +39,10 @@ MOST_FAULTS = 1_000
 """Faults that are listed; their number is always told."""
 
 _CONFIRMATIONS = 3
+_HEADS = 1_000
+_LOOK_CLOSELY = 10
+"""So many of the newest checkpoints are compared with the events they cover before one is built on them."""
+
 _LEAVES = 200
 """Leaves of a checkpoint that are compared with the record at once."""
 
@@ -64,43 +72,128 @@ class Report:
         self.faults += list(faults)[: max(0, MOST_FAULTS - len(self.faults))]
 
 
+@dataclass(slots=True)
+class Known:
+    """What a process knows of the checkpoints that are there."""
+
+    good: int = 0  # the number of the newest one that Observer wrote, as far as was looked
+    wrong: dict[int, str] = field(default_factory=dict)  # numbers of others that were seen, each with the reason
+
+
+def newest_event(database: Database) -> int:
+    """The highest id that an event ever had."""
+    return database.transact(lambda tx: audit.newest_event(tx)[0], idempotent=True)
+
+
+def newest_checkpoint(database: Database) -> tuple[datetime, float] | None:
+    """When the newest checkpoint was written (UTC), and how many seconds ago; None: there is none yet."""
+    return database.transact(audit.newest_checkpoint, idempotent=True)
+
+
 def write_checkpoint(
     database: Database,
     every: timedelta,
     *,
-    settled: timedelta = SETTLED,
+    known: Known | None = None,
+    upto: int | None = None,
     most: int = MOST_EVENTS,
     at: datetime | None = None,
 ) -> Checkpoint | None:
-    """Write the next checkpoint; None when none is due, nothing is new, or another process was first.
+    """Write the next checkpoint; None when none is due or another process was first.
 
-    The time is the database's, unless it is given (`at`, UTC). A backlog of more than `most` events is covered by
-    several checkpoints without a pause.
+    It follows from the newest one that is right, whatever else is there, and covers events up to the id `upto` (None:
+    all). One is due `every` so often also when nothing is new; with an `every` of zero only then. The time is the
+    database's, unless it is given (`at`, UTC). A backlog of more than `most` events is covered by several checkpoints
+    without a pause.
     """
+    seen = known if known is not None else Known()
 
-    def work(tx: Transaction) -> Checkpoint | None:
-        before, its_now = audit.newest(tx)
+    def work(tx: Transaction) -> tuple[Checkpoint | None, Head | None, dict[int, str]]:
+        newest, its_now = audit.newest_event(tx)
         now = at or its_now
-        found = audit.events_since(tx, before.to_event_id if before else 0, most)
-        if before is not None and len(found) < most and now - before.at < every:
-            return None
-        ready = []
-        for event in found:
-            if event.at > now - settled:
-                break
-            ready.append(event)
-        leaves = [(event.event_id, event.leaf) for event in ready if event.leaf is not None]
+        before, strange = _newest_good(tx, seen.good, newest)
+        covered = before.to_event_id if before else 0
+        found = audit.events_since(tx, covered, most, newest if upto is None else upto)
+        # A time that is still to come was taken from a clock that was wrong: it delays nothing.
+        is_due = before is None or not timedelta(0) <= now - before.at < every
+        if not is_due and len(found) < most:
+            return None, before, strange
+        leaves = [(event.event_id, event.leaf) for event in found if event.leaf is not None]
         removed = Leaf(REMOVALS, *removals.newest(tx))
-        if not leaves and (before is None or removed in unpacked(before.leaves)):
-            return None
-        made = checkpoint(before, leaves, now, removed)
+        if not every and not leaves and len(found) < most and (before is None or removed in _leaves_of(tx, before)):
+            return None, before, strange
+        number = before.number + 1 if before else 1
+        while number in strange:
+            number += 1
+        last = found[-1].event_id if found else covered
+        made = checkpoint(before, leaves, now, removed, number=number, to_event_id=last)
         try:
             audit.add_checkpoint(tx, made)
         except Duplicate:
-            return None
-        return made
+            return None, before, strange
+        return made, before, strange
 
-    return database.transact(work, idempotent=True)
+    made, before, strange = database.transact(work, idempotent=True)
+    good = made or before
+    seen.good = good.number if good else 0
+    seen.wrong |= strange
+    return made
+
+
+def _newest_good(tx: Transaction, known: int, newest: int) -> tuple[Head | None, dict[int, str]]:
+    """The newest checkpoint that follows from the `known` one (0: from the beginning), and those that do not."""
+    line: list[Head | None] = [None]  # each follows from the one before
+    strange: dict[int, str] = {}
+
+    def cut(first: int) -> None:
+        """Leave out what does not cover its events, from this place of the line on, and what follows from that."""
+        for place in range(max(1, first), len(line)):
+            head = line[place]
+            if head is not None and (words := _uncovering(tx, head, line[place - 1])):
+                strange.update({one.number: words for one in line[place:] if one is not None})
+                del line[place:]
+                return
+
+    after = max(0, known - 1)
+    while page := audit.heads(tx, after, _HEADS):
+        for head in page:
+            if known and line == [None]:
+                if head.number != known:
+                    return _newest_good(tx, 0, newest)  # somebody took the known one away
+                line = [head]
+                continue
+            words = wrong(head, line[-1], newest)
+            if words == NO_SUCCESSOR:  # of two that follow from the same one, one is not Observer's
+                hashes = [one.hash if one else FIRST_CHECKPOINT for one in line]
+                if head.previous in hashes:
+                    cut(hashes.index(head.previous) + 1)
+                    words = wrong(head, line[-1], newest)
+            if words:
+                strange[head.number] = words
+            else:
+                line.append(head)
+        after = page[-1].number
+    cut(len(line) - _LOOK_CLOSELY)
+    return line[-1], strange
+
+
+def _uncovering(tx: Transaction, head: Head, before: Head | None) -> str:
+    events = audit.events_since(tx, before.to_event_id if before else 0, head.events + 1, head.to_event_id)
+    return _left_out(events, _leaves_of(tx, head), head)
+
+
+def _left_out(events: Sequence[Listed], leaves: Sequence[Leaf], head: Head, before: int = 0) -> str:
+    """Why a checkpoint does not cover these events of its own; `before` of its events were looked at earlier."""
+    covered = {leaf.incident: leaf.number for leaf in leaves}
+    linked = [event for event in events if event.leaf is not None]
+    for event in linked:
+        if event.leaf is not None and covered.get(event.leaf.incident, 0) < event.leaf.number:
+            return f"it leaves event_id {event.event_id} out"
+    return "it says less events than there are" if before + len(linked) > head.events else ""
+
+
+def _leaves_of(tx: Transaction, head: Head) -> list[Leaf]:
+    return [leaf for made in audit.checkpoints(tx, head.number - 1, 1) for leaf in _leaves(made)]
 
 
 def verify(
@@ -108,11 +201,16 @@ def verify(
     *,
     anchors: Collection[str] = (),
     retention: Retention = KEEP_FOR_EVER,
+    every: timedelta = CHECKPOINT_EVERY,
+    now: datetime | None = None,
     incidents: int = 500,
     events: int = 5_000,
 ) -> Report:
-    """Follow every chain, every checkpoint and every removal; `anchors` are hashes (hex) of checkpoints that must be
-    there, `retention` is the rule by which timelines may have been removed.
+    """Follow every chain, every checkpoint and every removal.
+
+    `anchors` are hashes (hex) of checkpoints that must be there, `retention` is the rule by which timelines may have
+    been removed, `every` how often a checkpoint is written, and `now` (UTC; the database's unless it is given) what no
+    time may be later than.
 
     Nothing is changed or locked, and only so many `incidents` or `events` are read at a time. A chain that looks wrong
     is read again by itself, because the program may be writing to it. Raises the errors of `db.errors`.
@@ -134,7 +232,9 @@ def verify(
             report.removed += sure.chain.removed
             report.add(sure.faults)
     report.add(_too_many(report.before_chain + unlinked_gone, origin))
-    said = _check_checkpoints(database, report, {anchor.strip().lower() for anchor in anchors})
+    look = _Checkpoints(database, report, events, now)
+    said = look.follow({anchor.strip().lower() for anchor in anchors})
+    look.uncovered(every)
     _check_removals(database, report, said, origin, retention)
     return report
 
@@ -209,30 +309,103 @@ def _confirmed(database: Database, number: int, seen: Walk, limit: int) -> Walk:
     return walk
 
 
-def _check_checkpoints(database: Database, report: Report, anchors: set[str]) -> list[tuple[int, Leaf]]:
-    """Whether each checkpoint follows from the one before, and every chain still holds what it says; what they say of
-    the chain of removals, each with the number of the checkpoint."""
-    number, previous = 0, FIRST_CHECKPOINT
-    said: list[tuple[int, Leaf]] = []
-    while page := _checkpoints(database, number):
-        for made in page:
-            report.checkpoints += 1
-            words = _wrong(made, number + 1, previous)
-            leaves = _leaves(made)
-            if leaves and leaves[0].incident == REMOVALS:
-                said.append((made.number, leaves[0]))
-                leaves = leaves[1:]
-            elif said:
-                words = words or "it says nothing of what retention removed, as the one before does"
-            if words:
-                report.add([Fault(IncidentId(""), None, None, "checkpoint", f"checkpoint {made.number}: {words}")])
-            for some in audit.in_pieces(leaves, _LEAVES):
-                report.add(_lost(database, made, some))
-            number, previous = made.number, made.hash
-            report.newest = made.hash.hex()
-            anchors.discard(report.newest)
-    report.anchors_missing = sorted(anchors)
-    return said
+class _Checkpoints:
+    """Follows the checkpoints, and beside them all events in the order of their ids."""
+
+    def __init__(self, database: Database, report: Report, events: int, now: datetime | None) -> None:
+        self._database = database
+        self._report = report
+        self._events = events
+        self._good: Head | None = None
+        self._given = now
+        self._now = datetime.max.replace(tzinfo=UTC)
+
+    def follow(self, anchors: set[str]) -> list[tuple[int, Leaf]]:
+        """Whether each checkpoint follows from the one before, covers its events, and every chain still holds what it
+        says; what they say of the chain of removals, each with the number of the checkpoint."""
+        prior: Head | None = None
+        said: list[tuple[int, Leaf]] = []
+        number = 0
+        while page := _checkpoints(self._database, number):
+            newest = self._newest()
+            for made in page:
+                self._report.checkpoints += 1
+                # Others go on from what somebody changed, and Observer from before what somebody added.
+                base = prior if prior is not None and made.previous == prior.hash else self._good
+                leaves = _leaves(made)
+                words = wrong(made.head, base, newest)
+                if words == NO_SUCCESSOR and made.number != number + 1:
+                    words = f"checkpoints {number + 1} to {made.number - 1} are not there"
+                if leaves and leaves[0].incident == REMOVALS:
+                    if not words:
+                        said.append((made.number, leaves[0]))
+                    leaves = leaves[1:]
+                elif said:
+                    words = words or "it says nothing of what retention removed, as the one before does"
+                words = words or self._covers(made, leaves, base)
+                if words:
+                    self._fault("checkpoint", f"checkpoint {made.number}: {words}")
+                else:
+                    self._times(made, base)
+                    self._good = made.head
+                    self._report.newest = made.hash.hex()
+                for some in audit.in_pieces(leaves, _LEAVES):
+                    self._report.add(_lost(self._database, made, some))
+                number, prior = made.number, made.head
+                anchors.discard(made.hash.hex())
+        self._report.anchors_missing = sorted(anchors)
+        return said
+
+    def uncovered(self, every: timedelta) -> None:
+        """Whether events have gone on for long after one that no checkpoint covers. A program that stopped has not
+        written the last one, and that is no fault."""
+        first = last = None
+        count, after = 0, self._good.to_event_id if self._good else 0
+        newest = self._newest()
+        while page := self._page(after, newest):
+            for event in page:
+                if event.leaf is not None and event.at <= self._now + CLOCKS:
+                    count += 1
+                    first = min(first or event.at, event.at)
+                    last = max(last or event.at, event.at)
+            after = page[-1].event_id
+        if first is not None and last is not None and last - first > 2 * every + CLOCKS:
+            self._fault("checkpoint", f"{count} events since {first:%Y-%m-%d %H:%M} UTC are in no checkpoint")
+
+    def _newest(self) -> int:
+        """The newest event, and what time it is then."""
+        newest, now = self._database.transact(audit.newest_event, idempotent=True)
+        self._now = self._given or now
+        return newest
+
+    def _covers(self, made: Checkpoint, leaves: Sequence[Leaf], base: Head | None) -> str:
+        """Why a checkpoint does not cover its events; empty when it does."""
+        count, after = 0, base.to_event_id if base else 0
+        while page := self._page(after, made.to_event_id):
+            if words := _left_out(page, leaves, made.head, count):
+                return words
+            count += sum(event.leaf is not None for event in page)
+            after = page[-1].event_id
+        return ""
+
+    def _page(self, after: int, upto: int) -> list[Listed]:
+        page = self._database.transact(lambda tx: audit.events_since(tx, after, self._events, upto), idempotent=True)
+        for event in page:
+            if event.at > self._now + CLOCKS:
+                number = event.leaf.number if event.leaf else None
+                words = f"its time, {event.at:%Y-%m-%d %H:%M} UTC, is still to come"
+                self._report.add([Fault(event.incident_id, event.event_id, number, "clock", words)])
+        return page
+
+    def _times(self, made: Checkpoint, base: Head | None) -> None:
+        when = f"checkpoint {made.number}: its time, {made.at:%Y-%m-%d %H:%M} UTC,"
+        if made.at > self._now + CLOCKS:
+            self._fault("clock", f"{when} is still to come")
+        elif base is not None and made.at < base.at:
+            self._fault("clock", f"{when} is before that of checkpoint {base.number}")
+
+    def _fault(self, what: str, words: str) -> None:
+        self._report.add([Fault(IncidentId(""), None, None, what, words)])
 
 
 def _check_removals(
@@ -324,14 +497,6 @@ def _leaves(made: Checkpoint) -> list[Leaf]:
         return unpacked(made.leaves)
     except ValueError:
         return []  # its hash does not fit either, which is told
-
-
-def _wrong(made: Checkpoint, number: int, previous: bytes) -> str:
-    if made.number != number:
-        return f"checkpoints {number} to {made.number - 1} are not there"
-    if made.previous != previous:
-        return "it does not follow from the one before"
-    return "" if checkpoint_hash(made) == made.hash else "its hash does not fit its contents"
 
 
 def _lost(database: Database, made: Checkpoint, leaves: Sequence[Leaf]) -> list[Fault]:

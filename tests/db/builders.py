@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from db.database import Database, Row, Transaction
 from db.model.alert import Alert, AlertKind, AlertState, Links, Reading, Rejected
@@ -16,6 +17,7 @@ from db.model.policy import Policy
 from db.queries import Query
 from db.settings import DatabaseSettings
 from db.transactions import ingest
+from db.transactions.audit import Report, verify
 from tests.servers.database import DbUrl
 
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -155,6 +157,11 @@ def a_pool(
         connect_seconds=connect,
         work_seconds=work,
     )
+
+
+def audit_of(database: Database, **options: Any) -> Report:
+    """What `verify` finds, at a time when no story is still to come."""
+    return verify(database, **{"now": at(10**8), **options})
 
 
 def sql(text: str) -> Query:

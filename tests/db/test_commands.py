@@ -60,7 +60,7 @@ def a_past(database: Database, incidents: int) -> None:
                           ("grafana_alerts", "received_at"), ("deliveries", "received_at")):  # fmt: skip
         change = sql(f"UPDATE {table} SET {column} = %(when)s")  # noqa: S608 - ours
         database.transact(partial(Transaction.execute, query=change, params={"when": when}))
-    assert write_checkpoint(database, timedelta(0), settled=timedelta(0), at=when + timedelta(days=1))
+    assert write_checkpoint(database, timedelta(0), at=when + timedelta(days=1))
     hang_cards(database)
 
 

@@ -20,8 +20,8 @@ from db.database import Database, Transaction
 from db.errors import Conflict, RecordError, SchemaError
 from db.migrate import Migration, SchemaState, migrate, migrations, schema_state
 from db.model.retention import Retention
-from db.transactions.audit import verify, write_checkpoint
-from tests.db.builders import a_pool, an_alert, ask, check_record, deliver, key_of, sql
+from db.transactions.audit import write_checkpoint
+from tests.db.builders import a_pool, an_alert, ask, audit_of, check_record, deliver, key_of, sql
 from tests.servers.database import CHECKOUT, DbUrl, TestServer
 
 
@@ -543,13 +543,13 @@ def test_what_was_removed_and_what_had_no_link_is_counted_when_removals_begin_to
         empty.transact(partial(run_sql, text=text))
     migrate(empty)
     rule = Retention(timelines=timedelta(days=30))
-    report = verify(empty, retention=rule)
+    report = audit_of(empty, retention=rule)
     assert (report.faults, report.before_chain, report.removed) == ([], 1, 4)
-    write_checkpoint(empty, timedelta(0), settled=timedelta(0))
-    assert verify(empty, retention=rule).is_good
-    assert [fault.what for fault in verify(empty).faults] == ["removal"], "there is no rule for it"
+    write_checkpoint(empty, timedelta(0))
+    assert audit_of(empty, retention=rule).is_good
+    assert [fault.what for fault in audit_of(empty).faults] == ["removal"], "there is no rule for it"
     empty.transact(partial(run_sql, text="UPDATE audit_origin SET removals = 0"))
-    assert "removal" in {fault.what for fault in verify(empty, retention=rule).faults}
+    assert "removal" in {fault.what for fault in audit_of(empty, retention=rule).faults}
 
 
 def run_sql(tx: Transaction, text: str) -> None:

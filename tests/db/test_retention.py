@@ -17,9 +17,9 @@ from db.model.identity import person
 from db.model.lifecycle import Action
 from db.model.retention import Part, Pass, Retention
 from db.transactions import ingest, lookup, respond, tidying
-from db.transactions.audit import verify, write_checkpoint
+from db.transactions.audit import write_checkpoint
 from tests.conftest import open_database
-from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, count, deliver, sql
+from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, audit_of, count, deliver, sql
 from tests.servers.database import DbUrl, TestServer
 
 DAY = 86_400
@@ -359,9 +359,9 @@ def test_each_timeline_that_goes_is_recorded_and_known_by_its_rule(database: Dat
     a_past(database)
     tidy(database, 20 * DAY, TIMELINES)
     assert record_of_removals(database) == [(1, 1, 1, 2, 1)]
-    report = verify(database, retention=TIMELINES)
+    report = audit_of(database, retention=TIMELINES)
     assert (report.faults, report.removed) == ([], 2)
-    [fault] = verify(database).faults
+    [fault] = audit_of(database).faults
     assert (fault.what, fault.words) == ("removal", "removal 1: the policy keeps timelines for ever")
 
 
@@ -374,7 +374,7 @@ def test_a_timeline_that_went_twice_is_two_removals(database: Database) -> None:
     tidy(database, 60 * DAY, TIMELINES)
     assert record_of_removals(database) == [(1, 1, 1, 2, 1), (2, 1, 3, 4, 2), (3, 3, 1, 2, 2)]
     sum_up(database, 61 * DAY)
-    assert verify(database, retention=TIMELINES).faults == []
+    assert audit_of(database, retention=TIMELINES).faults == []
 
 
 def test_a_timeline_that_no_old_checkpoint_has_stays(database: Database) -> None:
@@ -391,4 +391,4 @@ def test_a_timeline_of_which_somebody_took_a_part_stays_to_be_found(database: Da
     a_past(database)
     database.transact(lambda tx: tx.execute(sql("DELETE FROM incident_timeline ORDER BY event_id LIMIT 1")))
     assert tidy(database, 20 * DAY, TIMELINES)[Part.TIMELINES] == 0
-    assert [fault.what for fault in verify(database, retention=TIMELINES).faults] == ["missing"]
+    assert [fault.what for fault in audit_of(database, retention=TIMELINES).faults] == ["missing"]

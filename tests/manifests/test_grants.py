@@ -18,11 +18,11 @@ from db.migrate import migrate, schema_state
 from db.model.retention import Retention
 from db.server.private import PrivateServer
 from db.transactions import telling
-from db.transactions.audit import verify, write_checkpoint
+from db.transactions.audit import write_checkpoint
 from db.transactions.checking import schema_gaps
 from tests.bodies import alert, grafana
 from tests.conftest import open_database
-from tests.db.builders import an_alert, deliver
+from tests.db.builders import an_alert, audit_of, deliver
 from tests.servers.database import CHECKOUT, DbUrl, TestServer
 from tests.servers.observer import Observer, rows, send
 from tests.servers.slack import SandboxSlack, wait_until
@@ -125,7 +125,7 @@ def test_the_program_does_all_of_its_work_as_the_application(accounts: Accounts,
         slack.wait_for_message(lambda message: "esolved" in str(message), "the resolved card")
     database = open_database(url)
     try:
-        assert write_checkpoint(database, timedelta(0), settled=timedelta(0)) is not None
+        assert write_checkpoint(database, timedelta(0)) is not None
         assert schema_state(database).problem == ""
     finally:
         database.close()
@@ -173,7 +173,7 @@ def test_the_reader_reads_everything_and_writes_nothing(accounts: Accounts) -> N
     assert denied(accounts.reader, "INSERT INTO slack_facts (name, value, learned_at) VALUES ('a', '{}', NOW())")
     database = open_database(accounts.reader)
     try:
-        assert verify(database).is_good
+        assert audit_of(database).is_good
     finally:
         database.close()
 
@@ -230,7 +230,7 @@ def test_the_keeper_carries_retention_out(accounts: Accounts) -> None:
     try:
         deliver(application, an_alert(rule="kept_for_a_day"))
         deliver(application, an_alert(rule="kept_for_a_day", ends=60), now=60)
-        write_checkpoint(application, timedelta(0), settled=timedelta(0))
+        write_checkpoint(application, timedelta(0))
     finally:
         application.close()
     url = accounts.keeper
@@ -242,7 +242,7 @@ def test_the_keeper_carries_retention_out(accounts: Accounts) -> None:
         assert keeper.begin(at_once=True)
         while keeper.step():
             pass
-        assert verify(database, retention=rule).is_good
+        assert audit_of(database, retention=rule).is_good
     finally:
         database.close()
     assert keeper.refused == set()

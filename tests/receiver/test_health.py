@@ -13,7 +13,7 @@ import httpx
 
 from db.server.private import reserved_port
 from tests.servers.database import DbUrl
-from tests.servers.observer import Observer, ObserverProcess, Town
+from tests.servers.observer import Observer, ObserverProcess, Town, rows
 from tests.servers.proxy import Proxy
 from tests.servers.slack import SandboxSlack, wait_until
 
@@ -22,6 +22,19 @@ def test_ready_names_the_database_host(town: Town) -> None:
     answer = httpx.get(f"{town.observer.url}/ready", timeout=30).json()
     assert answer["database"]["host"] == f"{town.db_url.host}:{town.db_url.port}"
     assert answer["database"]["repeated"] == 0
+
+
+def test_ready_says_how_old_the_newest_checkpoint_is_and_when_the_next_is_overdue(town: Town) -> None:
+    def audit() -> dict[str, object]:
+        found: dict[str, object] = httpx.get(f"{town.observer.url}/ready", timeout=30).json()["database"]["audit"]
+        return found
+
+    wait_until(lambda: audit()["checkpoint_at"] is not None, "the first checkpoint")
+    assert audit()["problem"] == ""
+    rows(town.db_url, "UPDATE audit_checkpoints SET at = at - INTERVAL 3 HOUR")
+    assert audit()["problem"] == "no checkpoint of the audit trail for 3.0 hours; see the log for why"
+    rows(town.db_url, "UPDATE audit_checkpoints SET at = at + INTERVAL 9 HOUR")
+    assert audit()["checkpoint_at"] is None, "a time that is still to come is nobody's"
 
 
 def test_ready_names_the_host_that_is_used_when_the_preferred_one_is_away(db_url: DbUrl, slack: SandboxSlack) -> None:

@@ -75,6 +75,7 @@ def test_the_record_is_shown_as_it_is_and_slack_calls_are_counted(db_url: DbUrl,
     assert sample(found, "observer_slack_calls_total", method="chat.postMessage", outcome="ratelimited") == 1
     assert "observer_messages_behind{}" in found
     assert "observer_messages_oldest_behind_seconds{}" in found
+    assert 0 <= sample(found, "observer_audit_checkpoint_age_seconds") < 3600, "the first one is written at the start"
 
 
 def test_a_database_that_is_away_leaves_the_record_out(db_url: DbUrl, slack: SandboxSlack) -> None:

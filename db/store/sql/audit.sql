@@ -1,19 +1,28 @@
--- name: newest_checkpoint
--- The newest checkpoint, and the time by the clock of the database.
-SELECT checkpoint_number, at, to_event_id, events, leaves, previous, hash, UTC_TIMESTAMP(6) AS now_at
-FROM audit_checkpoints ORDER BY checkpoint_number DESC LIMIT 1
+-- name: newest_event
+-- The highest id that an event ever had, retention or not, and the time by the clock of the database.
+SELECT GREATEST(
+    COALESCE((SELECT MAX(event_id) FROM incident_timeline), 0),
+    COALESCE((SELECT MAX(last_event_id) FROM audit_removals), 0),
+    COALESCE((SELECT last_event_id FROM audit_origin WHERE one = 1), 0)
+) AS newest, UTC_TIMESTAMP(6) AS now_at
 
--- name: now
--- The time by the clock of the database.
-SELECT UTC_TIMESTAMP(6) AS now_at
+-- name: newest_checkpoint
+-- When the newest checkpoint was written, and how many seconds ago. Times that are still to come count for nothing.
+SELECT at, TIMESTAMPDIFF(MICROSECOND, at, UTC_TIMESTAMP(6)) / 1000000 AS age FROM audit_checkpoints
+WHERE at <= UTC_TIMESTAMP(6) ORDER BY at DESC LIMIT 1
 
 -- name: events_since
--- Events that no checkpoint covers, in the order of their ids, with the numbers of their incidents.
+-- The next events after one, in the order of their ids, with the numbers of their incidents.
 SELECT incident_timeline.event_id, incident_timeline.at, incident_timeline.chain_number, incident_timeline.link,
-    incidents.number
+    incidents.number, incidents.incident_id
 FROM incident_timeline JOIN incidents ON incidents.incident_id = incident_timeline.incident_id
-WHERE incident_timeline.event_id > %(after)s
+WHERE incident_timeline.event_id > %(after)s AND incident_timeline.event_id <= %(upto)s
 ORDER BY incident_timeline.event_id LIMIT %(limit)s
+
+-- name: heads
+-- The next checkpoints after a number, without their leaves.
+SELECT checkpoint_number, at, to_event_id, events, SHA2(leaves, 256) AS leaves, previous, hash FROM audit_checkpoints
+WHERE checkpoint_number > %(after)s ORDER BY checkpoint_number LIMIT %(limit)s
 
 -- name: add_checkpoint
 -- One more checkpoint; a number that is there already is refused.

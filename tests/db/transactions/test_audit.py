@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -12,18 +13,20 @@ from datetime import timedelta
 
 import pytest
 
+from bot.workers.notary import SETTLED_SECONDS, Notary
 from db.database import Database, Transaction
 from db.housekeeping import Housekeeper
-from db.model.audit import Fault, Linked, link
+from db.model.audit import Checkpoint, Fault, Linked, checkpoint_hash, link
 from db.model.identity import person
 from db.model.incident import Event, EventKind, Status
 from db.model.lifecycle import Action, Notes
 from db.model.removal import Removal
 from db.model.retention import Retention
+from db.store import audit as stored
 from db.store import removals, timeline
 from db.transactions import audit, respond
-from db.transactions.audit import verify, write_checkpoint
-from tests.db.builders import POLICY, an_alert, ask, at, check_record, count, deliver, sql
+from db.transactions.audit import Known, write_checkpoint
+from tests.db.builders import POLICY, an_alert, ask, at, audit_of, check_record, count, deliver, sql
 from tests.servers.database import CHECKOUT, DbUrl
 
 NONE = timedelta(0)
@@ -52,12 +55,12 @@ def a_story(database: Database, incidents: int = 3) -> None:
 
 
 def whats(database: Database, **options: object) -> list[str]:
-    return sorted({fault.what for fault in verify(database, **options).faults})  # type: ignore[arg-type]
+    return sorted({fault.what for fault in audit_of(database, **options).faults})
 
 
 def test_every_event_is_linked_and_the_incident_keeps_the_head(database: Database) -> None:
     a_story(database)
-    report = verify(database)
+    report = audit_of(database)
     assert (report.faults, report.incidents, report.events, report.before_chain) == ([], 3, 13, 0)
     heads = ask(
         database,
@@ -82,7 +85,7 @@ def test_requests_that_share_a_transaction_and_actions_at_once_make_one_chain(da
         thread.start()
     for thread in threads:
         thread.join()
-    report = verify(database, incidents=1, events=2)
+    report = audit_of(database, incidents=1, events=2)
     assert (report.faults, report.incidents) == ([], 1)
     assert report.events >= 25
     check_record(database)
@@ -92,7 +95,7 @@ def test_requests_that_share_a_transaction_and_actions_at_once_make_one_chain(da
 def test_the_steps_in_which_chains_are_read_do_not_matter(database: Database, incidents: int, events: int) -> None:
     a_story(database)
     change(database, "DELETE FROM incident_timeline WHERE event_id = 6")
-    report = verify(database, incidents=incidents, events=events)
+    report = audit_of(database, incidents=incidents, events=events)
     assert (report.incidents, report.events, report.fault_count) == (3, 12, 1)
 
 
@@ -131,10 +134,10 @@ def test_whatever_is_done_to_the_timeline_is_found(database: Database, name: str
 
 def test_who_computes_a_chain_anew_is_found_out_by_a_checkpoint(database: Database) -> None:
     a_story(database)
-    made = write_checkpoint(database, NONE, settled=NONE)
+    made = write_checkpoint(database, NONE)
     assert made is not None
     assert (made.number, made.events) == (1, 13)
-    good = verify(database, anchors=[made.hash.hex()])
+    good = audit_of(database, anchors=[made.hash.hex()])
     assert good.is_good
     assert (good.checkpoints, good.newest) == (1, made.hash.hex())
     # Somebody takes the last event of an incident away and sets its head back, so that the chain is whole again.
@@ -144,11 +147,11 @@ def test_who_computes_a_chain_anew_is_found_out_by_a_checkpoint(database: Databa
         "UPDATE incidents SET chain_length = chain_length - 1, chain_head = "
         "(SELECT link FROM incident_timeline WHERE event_id = 7) WHERE number = 2",
     )
-    [fault] = verify(database).faults
+    [fault] = audit_of(database).faults
     assert (fault.what, "checkpoint 1" in fault.words) == ("missing", True)
     # Without the checkpoint, whose hash was logged, nothing is left to see but the anchor.
     change(database, "DELETE FROM audit_checkpoints")
-    report = verify(database, anchors=[made.hash.hex().upper()])
+    report = audit_of(database, anchors=[made.hash.hex().upper()])
     assert (report.faults, report.anchors_missing, report.is_good) == ([], [made.hash.hex()], False)
 
 
@@ -163,20 +166,20 @@ def test_who_computes_a_chain_anew_is_found_out_by_a_checkpoint(database: Databa
 )
 def test_a_changed_checkpoint_is_found(database: Database, tampering: str) -> None:
     a_story(database)
-    while write_checkpoint(database, NONE, settled=NONE, most=5) is not None:
+    while write_checkpoint(database, NONE, most=5) is not None:
         pass
-    assert verify(database).checkpoints == 3
+    assert audit_of(database).checkpoints == 3
     change(database, tampering)
     assert "checkpoint" in whats(database)
 
 
 def test_an_incident_that_is_gone_is_missed_by_the_checkpoint(database: Database) -> None:
     a_story(database)
-    write_checkpoint(database, NONE, settled=NONE)
+    write_checkpoint(database, NONE)
     [row] = ask(database, "SELECT incident_id FROM incidents WHERE number = 2")
     for table in ("slack_messages", "incident_timeline", "grafana_alerts", "incident_instances", "incidents"):
         change(database, f"DELETE FROM {table} WHERE incident_id = %(id)s", id=row["incident_id"])  # noqa: S608
-    [fault] = verify(database).faults
+    [fault] = audit_of(database).faults
     assert "incident #2, which was there when checkpoint 1 was written, is gone" in fault.words
 
 
@@ -199,7 +202,7 @@ def test_an_event_without_a_link_in_front_of_a_chain_was_inserted(database: Data
         tx.execute(sql("SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_AUTO_VALUE_ON_ZERO', '')"))
 
     database.transact(work)
-    [fault] = verify(database).faults
+    [fault] = audit_of(database).faults
     assert (fault.what, fault.event_id) == ("inserted", event_id)
 
 
@@ -213,10 +216,10 @@ def test_there_are_never_more_events_without_a_link_than_when_they_were_counted(
         "INSERT INTO audit_origin (one, at, last_event_id, last_unlinked_id, unlinked, removals) "
         "VALUES (1, UTC_TIMESTAMP(6), 4, 4, 2, 0)",
     )
-    report = verify(database)
+    report = audit_of(database)
     assert (report.faults, report.before_chain) == ([], 2)
     change(database, UNLINKED.format(id=2))
-    [fault] = verify(database).faults
+    [fault] = audit_of(database).faults
     assert (fault.what, fault.words) == (
         "inserted",
         "3 events without a link, and there were 2 before there were chains",
@@ -262,7 +265,7 @@ def test_a_timeline_that_somebody_erased_is_not_believed_to_be_removed_by_retent
 ) -> None:
     """Whether there is a rule for timelines or not."""
     a_story(database)
-    made = write_checkpoint(database, NONE, settled=NONE)
+    made = write_checkpoint(database, NONE)
     assert made is not None
     if way == "the first":
         change(
@@ -277,10 +280,10 @@ def test_a_timeline_that_somebody_erased_is_not_believed_to_be_removed_by_retent
     if way == "all and another end":
         insert_linked(database, "UINNOCENT")
     retention = Retention(timelines=timedelta(days=days))
-    report = verify(database, anchors=[made.hash.hex()], retention=retention)
+    report = audit_of(database, anchors=[made.hash.hex()], retention=retention)
     assert not report.is_good
     assert "removal" in {fault.what for fault in report.faults}
-    assert verify(database, retention=retention, incidents=1, events=1).fault_count == report.fault_count
+    assert audit_of(database, retention=retention, incidents=1, events=1).fault_count == report.fault_count
 
 
 def forge_removal(database: Database, **other: object) -> None:
@@ -308,12 +311,12 @@ FORGED: dict[str, dict[str, object]] = {
 def test_a_forged_record_of_a_removal_has_to_prove_the_age(database: Database, words: str) -> None:
     """The checkpoint that it names is in the log that is kept elsewhere."""
     a_story(database)
-    made = write_checkpoint(database, NONE, settled=NONE, at=at(5 * DAY))
+    made = write_checkpoint(database, NONE, at=at(5 * DAY))
     assert made is not None
     forge_removal(database, **FORGED[words])
     for text in (*TAKE_ALL, *SAY_SO):
         change(database, text)
-    report = verify(database, anchors=[made.hash.hex()], retention=Retention(timelines=timedelta(days=30)))
+    report = audit_of(database, anchors=[made.hash.hex()], retention=Retention(timelines=timedelta(days=30)))
     assert [fault.words for fault in report.faults if words in fault.words], report.faults
 
 
@@ -333,49 +336,196 @@ def test_a_record_of_removals_that_was_changed_is_found_by_the_checkpoint(databa
     a_story(database)
     rule = Retention(timelines=timedelta(days=10))
     respond.change_status(database, 1, Action.RESOLVE, person("U001"), at(9), policy=POLICY)
-    write_checkpoint(database, NONE, settled=NONE, at=at(DAY))
+    write_checkpoint(database, NONE, at=at(DAY))
     keeper = Housekeeper(database, rule, lambda: at(20 * DAY))
     assert keeper.begin(at_once=True)
     while keeper.step():
         pass
-    made = write_checkpoint(database, NONE, settled=NONE, at=at(21 * DAY))
+    made = write_checkpoint(database, NONE, at=at(21 * DAY))
     assert made is not None, "a checkpoint is written for removals, too"
     assert (made.events, count(database, "audit_removals")) == (0, 3)
-    assert verify(database, retention=rule).is_good
+    assert audit_of(database, retention=rule).is_good
     change(database, tampering)
     assert "removal" in whats(database, retention=rule)
 
 
-def test_a_checkpoint_is_due_when_time_has_passed_and_something_is_new(database: Database) -> None:
-    assert write_checkpoint(database, NONE, settled=NONE) is None, "nothing has happened yet"
+def test_a_checkpoint_is_due_when_time_has_passed(database: Database) -> None:
+    hour = timedelta(hours=1)
+    assert write_checkpoint(database, NONE) is None, "nothing has happened yet"
     a_story(database, 1)
-    assert write_checkpoint(database, timedelta(hours=1)) is not None, "the story is older than the settling time"
+    assert write_checkpoint(database, hour, at=at(60)) is not None
+    deliver(database, an_alert("f9", service="service-0"), now=65)
+    assert write_checkpoint(database, hour, at=at(120)) is None, "not due"
+    made = write_checkpoint(database, hour, at=at(3_661))
+    assert made is not None
+    assert made.events == 1
+    assert write_checkpoint(database, NONE, at=at(3_662)) is None, "nothing is new"
+    made = write_checkpoint(database, hour, at=at(7_300))
+    assert made is not None, "that nothing is new is known, too"
+    assert (made.events, audit_of(database).faults) == (0, [])
+
+
+def test_a_backlog_is_covered_without_a_pause_whatever_is_in_it(database: Database) -> None:
+    """The first events are from before there were chains."""
+    change(database, "ALTER TABLE incident_timeline AUTO_INCREMENT = 10")
+    a_story(database)
+    for number in (3, 4, 5):
+        change(database, UNLINKED.format(id=number))
+    made = [write_checkpoint(database, timedelta(hours=1), most=2, at=at(60 + turn)) for turn in range(12)]
+    assert [one.to_event_id for one in made if one is not None] == [4, 10, 12, 14, 16, 18, 20, 22]
+
+
+class Watch:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_event_waits_for_a_checkpoint_until_none_can_come_before_it(database: Database) -> None:
+    """It counts when it was seen, not what time somebody wrote into it."""
+    watch = Watch()
+    notary = Notary(database, timedelta(microseconds=1), watch)
+    covered = "SELECT COALESCE(MAX(to_event_id), 0) AS upto FROM audit_checkpoints"
+    a_story(database, 1)
+    [newest] = ask(database, "SELECT MAX(event_id) AS id FROM incident_timeline")
+    notary.turn()
+    assert ask(database, covered) == [{"upto": 0}]
+    watch.now += SETTLED_SECONDS - 1
     deliver(database, an_alert("f9", service="service-0"), now=5)
-    assert write_checkpoint(database, timedelta(hours=1), settled=NONE) is None, "not due"
-    assert write_checkpoint(database, NONE, settled=NONE) is not None
-    assert write_checkpoint(database, NONE, settled=NONE) is None, "nothing is new"
+    notary.turn()
+    assert ask(database, covered) == [{"upto": 0}]
+    watch.now += 1
+    notary.turn()
+    assert ask(database, covered) == [{"upto": newest["id"]}]
+    watch.now += SETTLED_SECONDS
+    notary.turn()
+    assert ask(database, covered) == [{"upto": newest["id"] + 1}]
+    assert audit_of(database).is_good
 
 
-def test_young_events_wait_for_the_next_checkpoint(database: Database) -> None:
+# What somebody does to stop checkpoints
+
+
+def plant(database: Database, **other: object) -> None:
+    """A checkpoint as the application's account can write it: with the right hash, after the newest one."""
+    [row] = ask(database, "SELECT * FROM audit_checkpoints ORDER BY checkpoint_number DESC LIMIT 1")
+    made = Checkpoint(
+        number=row["checkpoint_number"] + 1, at=row["at"], to_event_id=row["to_event_id"], events=0,
+        leaves=row["leaves"], previous=row["hash"], hash=b"",
+    )  # fmt: skip
+    made = replace(made, **other)  # type: ignore[arg-type]
+    database.transact(lambda tx: stored.add_checkpoint(tx, replace(made, hash=made.hash or checkpoint_hash(made))))
+
+
+LAST = 2**64 - 1
+PLANTED: dict[str, dict[str, object]] = {
+    "covers events that there never were": {"to_event_id": LAST},
+    "are not there": {"to_event_id": LAST, "number": 2**32 - 1},
+    "its hash does not fit its contents": {"hash": b"x" * 32},
+    "does not follow from the one before": {"previous": b"x" * 32, "to_event_id": LAST},
+    "covers less than the one before": {"to_event_id": 1},
+    "leaves event_id": {"events": 99},
+}
+
+
+@pytest.mark.parametrize("words", PLANTED)
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_checkpoint_that_somebody_planted_is_named_and_stops_no_other(
+    database: Database, words: str, remembers: bool
+) -> None:
+    """Whether the process saw it come, or was started afterwards."""
+    known = Known()
+    a_story(database)
+    write_checkpoint(database, NONE, known=known)
+    deliver(database, an_alert("f9", service="service-0"), now=5)
+    other = dict(PLANTED[words])
+    if words == "leaves event_id":  # the one that came since
+        other["to_event_id"] = ask(database, "SELECT MAX(event_id) AS id FROM incident_timeline")[0]["id"]
+    plant(database, **other)
+    for turn in range(3):
+        made = write_checkpoint(database, NONE, known=known if remembers else None)
+        [newest] = ask(database, "SELECT MAX(event_id) AS id FROM incident_timeline")
+        assert made is not None, turn
+        assert made.to_event_id == newest["id"]
+        anchor = made.hash.hex()
+        deliver(database, an_alert(f"g{turn}", service="service-0"), now=6 + turn)
+    report = audit_of(database, anchors=[anchor])
+    [fault] = report.faults
+    assert fault.what == "checkpoint"
+    assert words in fault.words
+    assert report.newest == anchor, "the chain goes on without it"
+
+
+def test_a_checkpoint_of_a_time_to_come_delays_no_other_and_is_named(database: Database) -> None:
+    a_story(database)
+    hour = timedelta(hours=1)
+    write_checkpoint(database, hour)
+    [row] = ask(database, "SELECT at FROM audit_checkpoints")
+    plant(database, at=row["at"] + timedelta(days=400))
+    deliver(database, an_alert("f9", service="service-0"), now=5)
+    made = write_checkpoint(database, hour)
+    assert made is not None
+    assert made.events == 1
+    assert write_checkpoint(database, hour) is None
+    now = made.at
+    words = [(fault.what, fault.words.split(" UTC, ")[1]) for fault in audit_of(database, now=now).faults]
+    assert words == [("clock", "is still to come"), ("clock", "is before that of checkpoint 2")]
+
+
+def test_a_clock_that_is_ahead_delays_no_checkpoint_and_is_named(database: Database) -> None:
     a_story(database, 1)
-    change(database, "UPDATE incident_timeline SET at = UTC_TIMESTAMP(6) WHERE event_id >= 3")
+    respond.change_status(database, 1, Action.ACKNOWLEDGE, person("U001"), at(DAY), policy=POLICY)
+    respond.change_status(database, 1, Action.RESOLVE, person("U001"), at(9), policy=POLICY)
     made = write_checkpoint(database, NONE)
     assert made is not None
-    assert (made.events, made.to_event_id) == (2, 2)
+    assert made.events == 7
+    assert audit_of(database).is_good, "once that time has come"
+    [row] = ask(database, "SELECT event_id FROM incident_timeline WHERE chain_number = 6")
+    faults = [fault for fault in audit_of(database, now=at(60)).faults if fault.incident]
+    assert [(fault.what, fault.number, fault.event_id) for fault in faults] == [("clock", 6, row["event_id"])]
+
+
+def test_events_that_go_on_without_a_checkpoint_are_told(database: Database) -> None:
+    a_story(database, 1)
+    write_checkpoint(database, NONE)
+    for hours in (1, 2):
+        deliver(database, an_alert(f"g{hours}", service="service-0"), now=hours * 3600)
+    assert audit_of(database).is_good
+    deliver(database, an_alert("g4", service="service-0"), now=4 * 3600)
+    assert [fault.words for fault in audit_of(database).faults] == [
+        "3 events since 2026-11-20 09:00 UTC are in no checkpoint"
+    ]
+    assert audit_of(database, every=timedelta(hours=2)).is_good
+
+
+def test_a_checkpoint_of_somebody_else_is_named_in_the_log_once(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    notary = Notary(database, timedelta(microseconds=1), Watch())
+    notary.turn()
+    plant(database, to_event_id=LAST)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            notary.turn()
+    assert [(vars(one)["checkpoint"], vars(one)["reason"]) for one in caplog.records] == [
+        (2, "it covers events that there never were")
+    ]
 
 
 def test_of_several_replicas_one_writes_the_checkpoint(database: Database) -> None:
     a_story(database, 1)
     made: list[object] = []
-    threads = [
-        threading.Thread(target=lambda: made.append(write_checkpoint(database, NONE, settled=NONE))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: made.append(write_checkpoint(database, NONE))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sum(one is not None for one in made) == 1
-    assert verify(database).is_good
+    assert audit_of(database).is_good
 
 
 def test_a_chain_that_grows_while_it_is_read_is_no_fault(database: Database) -> None:
@@ -391,7 +541,7 @@ def test_a_chain_that_grows_while_it_is_read_is_no_fault(database: Database) -> 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        reports = [verify(database, events=3) for _ in range(10)]
+        reports = [audit_of(database, events=3) for _ in range(10)]
     finally:
         stop.set()
         writer.join()
@@ -411,7 +561,7 @@ def run(url: DbUrl, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_says_what_it_found(database: Database, db_url: DbUrl) -> None:
     a_story(database)
-    made = write_checkpoint(database, NONE, settled=NONE)
+    made = write_checkpoint(database, NONE)
     assert made is not None
     done = run(db_url, "--anchor", made.hash.hex())
     assert (done.returncode, done.stderr) == (0, "")
@@ -430,5 +580,5 @@ def test_a_list_of_faults_is_bounded(database: Database, monkeypatch: pytest.Mon
     a_story(database)
     change(database, "UPDATE incident_timeline SET reason = 'x'")
     monkeypatch.setattr(audit, "MOST_FAULTS", 5)
-    report = verify(database)
+    report = audit_of(database)
     assert (len(report.faults), report.fault_count) == (5, 13)
