@@ -8,6 +8,7 @@ from typing import Any
 
 from db.columns import cut, cut_bytes, from_json, to_json
 from db.database import Later, Transaction
+from db.errors import TooLarge
 from db.literals import Written, written
 from db.model.delivery import Delivery, pack
 from db.queries import query
@@ -18,18 +19,20 @@ _PIECE = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request as it is written: `contents` is all of its row but the outcome, `rest` what its first piece leaves."""
+    """A request as it is written: `contents` is all of its row but the outcome. A body that is too large for one
+    statement is not in it, but in `pieces`."""
 
     request_id: bytes
     received_at: Written
     contents: Written
-    rest: tuple[bytes, ...]
+    pieces: tuple[bytes, ...]
 
 
 def prepare(delivery: Delivery, *, truncated: int = 0, problem: str = "") -> Prepared:
     """Compress and write a request; before anything is locked, because for a large one this takes a while."""
     packed = pack(delivery.body)
-    pieces = [packed.data[start : start + _PIECE] for start in range(0, len(packed.data), _PIECE)] or [b""]
+    is_large = len(packed.data) > _PIECE
+    pieces = [packed.data[start : start + _PIECE] for start in range(0, len(packed.data), _PIECE)] if is_large else []
     received_at = written((delivery.received_at,))
     contents = written(
         (
@@ -37,7 +40,7 @@ def prepare(delivery: Delivery, *, truncated: int = 0, problem: str = "") -> Pre
             received_at,
             delivery.source,
             cut(delivery.content_type, 255),
-            pieces[0],
+            Written("@observer_body") if is_large else packed.data,
             packed.encoding,
             delivery.sha256,
             len(delivery.body),
@@ -48,14 +51,23 @@ def prepare(delivery: Delivery, *, truncated: int = 0, problem: str = "") -> Pre
             cut_bytes(problem) or None,
         )
     )
-    return Prepared(delivery.request_id, received_at, contents, tuple(pieces[1:]))
+    return Prepared(delivery.request_id, received_at, contents, tuple(pieces))
 
 
 def insert(tx: Transaction, row: Prepared, outcome: Mapping[str, object] | None = None) -> int:
-    """Keep a request; its number. Raises `Duplicate` when this request id, or this signature, is kept already."""
+    """Keep a request; its number. Raises `Duplicate` when this request id, or this signature, is kept already, and
+    `TooLarge` when the server takes no body of this size."""
+    if not row.pieces:
+        return tx.insert(query("deliveries", "insert"), _row(row, outcome))
+    # In a variable of the session: a row that is written once needs no account that may change it.
+    tx.execute(query("deliveries", "begin_body"))
+    for piece in row.pieces:
+        tx.execute(query("deliveries", "extend_body"), {"piece": piece})
+    kept = tx.row(query("deliveries", "body_bytes"))
+    if kept is None or kept["bytes"] != sum(map(len, row.pieces)):  # NULL
+        raise TooLarge("a body is larger than the server's max_allowed_packet")
     delivery_id = tx.insert(query("deliveries", "insert"), _row(row, outcome))
-    for piece in row.rest:
-        tx.execute(query("deliveries", "extend"), {"delivery_id": delivery_id, "piece": piece})
+    tx.execute(query("deliveries", "begin_body"))
     return delivery_id
 
 

@@ -8,9 +8,17 @@ INSERT INTO deliveries (
     %(contents)s, %(outcome)s
 )
 
--- name: extend
--- One more piece of a body that is larger than one statement may be.
-UPDATE deliveries SET body = CONCAT(body, %(piece)s) WHERE delivery_id = %(delivery_id)s
+-- name: begin_body
+-- A body that is larger than one statement may be begins, or is written.
+SET @observer_body = _binary''
+
+-- name: extend_body
+-- One more piece of it; NULL once it is larger than the server allows.
+SET @observer_body = CONCAT(@observer_body, %(piece)s)
+
+-- name: body_bytes
+-- How large it is.
+SELECT LENGTH(@observer_body) AS bytes
 
 -- name: numbers
 -- The numbers of requests that were kept together.
