@@ -60,7 +60,7 @@ def incident_card(
 def card_header(incident: Incident, words: Words, *, block_id: str) -> Block:
     """`🔴 Critical · #42 · CheckoutErrors`; a resolved one is calm."""
     if incident.status is Status.RESOLVED:
-        emoji, word = parts.RESOLVED_EMOJI, words.status_name(incident.status)
+        emoji, word = parts.resolved_emoji(incident), words.status_name(incident.status)
     else:
         emoji, word = parts.SEVERITY_EMOJI[incident.severity], words.severity_name(incident.severity)
     blind = incident.is_blind and incident.is_open

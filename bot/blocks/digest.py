@@ -102,7 +102,7 @@ def _severities(group: Group, voice: DigestWords) -> Mrkdwn:
     return joined(
         "   ",
         [
-            Mrkdwn(f"{parts.SEVERITY_EMOJI[severity]} {safe(voice.words.severity_name(severity))} {count:,}")
+            Mrkdwn(f"{parts.SEVERITY_EMOJI[severity]}\u00a0{safe(voice.words.severity_name(severity))}\u00a0{count:,}")
             for severity, count in sorted(group.severities.items(), key=lambda one: one[0].rank)
         ],
     )

@@ -41,7 +41,8 @@ def _only_open(listing: Listing) -> bool:
 
 def _row(index: int, incident: Incident, words: Words, action: Action | None) -> Block:
     first = Mrkdwn(f"{parts.SEVERITY_EMOJI[incident.severity]} {bold(parts.name_of(incident, words, _TITLE))}")
-    firing = words.firing_of(incident.instances_firing, incident.instances_total)
+    several = incident.instances_firing and incident.instances_total > 1
+    firing = f"{words.firing} {words.firing_of(incident.instances_firing, incident.instances_total)}" if several else ""
     facts = [
         safe(words.severity_name(incident.severity)),
         parts.status_mark(incident, words),
@@ -49,7 +50,7 @@ def _row(index: int, incident: Incident, words: Words, action: Action | None) ->
         safe(incident.parts.service, _FACT),
         safe(incident.parts.namespace, _FACT),
         safe(incident.parts.cluster, _FACT),
-        safe(f"{words.firing} {firing}" if incident.instances_firing else ""),
+        safe(firing),
         parts.at_or_empty(incident.start_time),
     ]
     return section(

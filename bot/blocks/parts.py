@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.blocks.identifiers import MORE, ClickAction, encode
 from bot.blocks.kit import Block, Element, actions, button, confirm, option, overflow, section
-from bot.text.markup import Mrkdwn, bold, code, joined, length, link, mention, moment, one_line, safe, safe_lines
+from bot.text.markup import Mrkdwn, bold, joined, length, link, mention, moment, one_line, safe, safe_lines
 from bot.text.words import Who, Words
 from db.model import still_firing
 from db.model.alert import is_web_address
@@ -26,6 +26,7 @@ SEVERITY_EMOJI: Mapping[Severity, str] = {
     Severity.INFO: ":large_blue_circle:",
 }
 RESOLVED_EMOJI = ":white_check_mark:"
+STILL_FIRING_EMOJI = ":warning:"
 BLIND_EMOJI = ":no_entry_sign:"
 STALE_EMOJI = ":hourglass:"
 
@@ -112,11 +113,16 @@ def severity_mark(incident: Incident, words: Words) -> str:
     return f"{SEVERITY_EMOJI[incident.severity]} {words.severity_name(incident.severity)}"
 
 
+def resolved_emoji(incident: Incident) -> str:
+    """A tick, unless it fires all the same."""
+    return STILL_FIRING_EMOJI if incident.instances_firing else RESOLVED_EMOJI
+
+
 def status_mark(incident: Incident, words: Words) -> Mrkdwn:
     """The status in words; resolved is calm, blind says so."""
     name = safe(words.status_name(incident.status))
     if incident.status is Status.RESOLVED:
-        return Mrkdwn(f"{RESOLVED_EMOJI} {name}")
+        return Mrkdwn(f"{resolved_emoji(incident)} {name}")
     marks = []
     if incident.is_blind:
         marks.append(Mrkdwn(f"{BLIND_EMOJI} {safe(words.blind)}"))
@@ -182,9 +188,7 @@ def _place(incident: Incident, words: Words) -> tuple[str, Mrkdwn]:
 
 
 def _firing(incident: Incident, words: Words) -> Mrkdwn:
-    if len(incident.fires.instances) > 1 or incident.instances_total <= 1:  # there is a table, or nothing to tell
-        return Mrkdwn("")
-    if incident.status is Status.RESOLVED and not incident.instances_firing:
+    if _has_table(incident) or incident.instances_total <= 1 or not incident.is_open:
         return Mrkdwn("")
     return safe(words.firing_of(incident.instances_firing, incident.instances_total))
 
@@ -201,11 +205,16 @@ def _values(incident: Incident, words: Words) -> Mrkdwn:
     return Mrkdwn(f"{safe(words.first)}: {first}\n{safe(words.latest)}: {latest}")
 
 
+def _has_table(incident: Incident) -> bool:
+    return incident.is_open and len(incident.fires.instances) > 1
+
+
 def firing_table(incident: Incident, words: Words, most: int, *, block_id: str) -> list[Block]:
     """Several instances that fire, each with its latest values, the worst first; and what fires elsewhere."""
     fires = incident.fires
+    several = _has_table(incident)
     said: list[Mrkdwn] = []
-    if len(fires.instances) > 1:
+    if several:
         for name, one in zip(names(fires.instances)[:most], fires.instances, strict=False):
             said.append(Mrkdwn(f"• {joined(' · ', [safe(name, _INSTANCE), safe(one.last_values, _INSTANCE)])}"))
         if (more := incident.instances_firing - len(said)) > 0:
@@ -214,7 +223,6 @@ def firing_table(incident: Incident, words: Words, most: int, *, block_id: str) 
         said.append(words.firing_elsewhere(fires.elsewhere))
     if not said:
         return []
-    several = len(fires.instances) > 1
     count = f" · {words.firing_of(incident.instances_firing, incident.instances_total)}" if several else ""
     return [titled(words.firing + count, joined("\n", said), block_id=block_id)]
 
@@ -280,7 +288,7 @@ def sight(incident: Incident, words: Words) -> list[Mrkdwn]:
     if incident.is_about_blindness:
         said.append(safe(words.blind_explanation, 600))
     elif incident.unobserved_since is not None:
-        where = code(incident.blind_incident, 64) if incident.blind_incident else Mrkdwn("")
+        where = words.see_incident(f"#{incident.blind_number}") if incident.blind_number else Mrkdwn("")
         since = moment(incident.unobserved_since)
         said.append(words.unobserved(safe(incident.blind_on, _VALUE), where, since, incident.held))
     elif incident.blind_firing:
@@ -296,7 +304,7 @@ def still_firing_at_source(incident: Incident, words: Words) -> Mrkdwn:
     """That it fires, for who resolves or has resolved it; empty when it does not."""
     if not incident.instances_firing:
         return Mrkdwn("")
-    return Mrkdwn(f":warning: {words.still_firing(incident.instances_firing)}")
+    return Mrkdwn(f"{STILL_FIRING_EMOJI} {words.still_firing(incident.instances_firing)}")
 
 
 def blind_rules(incident: Incident, words: Words) -> Mrkdwn:

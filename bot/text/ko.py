@@ -105,6 +105,9 @@ class Korean(Words):
         silent = f" 그동안 인스턴스 {held}개의 알림이 끊겼지만 복구로 처리하지 않습니다." if held else ""
         return Mrkdwn(f"{since}부터 관측할 수 없습니다{because}. 지금도 문제가 계속되는지 알 수 없습니다.{silent}")
 
+    def see_incident(self, number: str) -> Mrkdwn:
+        return Mrkdwn(f"{number} 참고")
+
     def settling(self, since: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{since}부터 다시 관측할 수 있습니다. 곧 다시 발생하지 않으면 자동으로 해결됩니다.")
 
@@ -338,8 +341,8 @@ KOREAN = Korean(
     language="ko",
     untitled="제목 없는 인시던트",
     blind="관측 불가",
-    blind_explanation="관측 불가: 데이터 소스에서 데이터가 오지 않거나 오류가 발생하여 규칙의 상태를 알 수 없습니다. "
-    "이 규칙의 진행 중인 인시던트에는 '관측 불가' 표시가 붙으며, 데이터가 없다는 이유로 자동 해결되지 않습니다.",
+    blind_explanation="데이터 소스에서 데이터가 오지 않거나 오류가 발생하여 규칙의 상태를 알 수 없습니다. "
+    "진행 중인 인시던트는 데이터가 돌아올 때까지 해결되지 않고 유지됩니다.",
     blind_rules="데이터가 없는 규칙",
     stale="수신 없음",
     status="상태",

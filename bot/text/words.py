@@ -194,6 +194,10 @@ class Words(ABC):
         instances "resolved" meanwhile."""
 
     @abstractmethod
+    def see_incident(self, number: str) -> Mrkdwn:
+        """Which incident tells more: `see #5`."""
+
+    @abstractmethod
     def settling(self, since: Mrkdwn) -> Mrkdwn:
         """On the card of an incident whose rule sees again, while what is held waits."""
 

@@ -81,6 +81,7 @@ class Incident:
     unobserved_since: datetime | None = None  # its rule is blind since then
     blind_on: str = ""  # the data source that its rule cannot see
     blind_incident: IncidentId | None = None  # the incident of that data source
+    blind_number: int = 0  # its number, where looked up
     sight_at: datetime | None = None  # its rule sees again since then, and held resolves wait to take effect
     stale_since: datetime | None = None  # not heard of for so long that it was marked then
     rules: tuple[str, ...] = ()  # of a blind incident: names of the rules that cannot see, where looked up

@@ -111,6 +111,8 @@ def release(tx: Transaction, incident: IncidentId, at: datetime) -> None:
 def looked_up(tx: Transaction, incident: Incident, policy: Policy) -> Incident:
     """An incident with what its card tells beside its own row: what fires in it, the rules of a blind one."""
     incident = with_rules(tx, incident)
+    if incident.blind_incident and (row := tx.row(query("instances", "number_of"), {"id": incident.blind_incident})):
+        incident = replace(incident, blind_number=int(row["number"]))
     fires = _firing(tx, incident, policy)
     return incident if fires is None else replace(incident, fires=fires)
 

@@ -77,8 +77,8 @@ def test_an_incident_cannot_be_observed_is_held_and_settles_when_nothing_fires(h
     hasty.post(bodies.grafana(bodies.alert()))
     hasty.slack.wait_for_message(of(1), "the card")
     hasty.post(bodies.grafana(no_data("checkout_5xx", "Checkout 5xx ratio high")))
-    (home,) = hasty.rows("SELECT incident_id FROM incidents WHERE rule_uid = 'blind:prometheus'")
-    unobserved = says("No data <!date^", "prometheus-main", home["incident_id"])
+    (home,) = hasty.rows("SELECT number FROM incidents WHERE rule_uid = 'blind:prometheus'")
+    unobserved = says("No data <!date^", "prometheus-main", f"see #{home['number']}")
     hasty.slack.wait_for_message(both(of(1), unobserved), "the card that cannot be observed")
 
     answer = hasty.post(bodies.grafana(bodies.alert(ends=60))).json()

@@ -152,7 +152,7 @@ function moment(target, fallback) {
   const [, seconds, format, address] = target.split("^");
   const at = new Date(Number(seconds) * 1000);
   if (!/^\d+$/.test(seconds ?? "") || !format || Number.isNaN(at.getTime())) return document.createTextNode(fallback);
-  const shown = emojis(unescape(format)).replace(/\{(\w+)\}/g, (all, token) => dateToken(token, at) ?? all);
+  const shown = emojis(unescape(format)).replace(/\{(\w+)\}/g, (all, token, index) => dateToken(token, at, index > 0) ?? all);
   const node = el("time", { datetime: at.toISOString(), title: whole(at) }, shown);
   if (!address || !safeAddress(unescape(address))) return node;
   return el("a", { href: unescape(address), target: "_blank", rel: "noopener noreferrer" }, node);

@@ -64,10 +64,11 @@ function relativeDay(at) {
 }
 
 // What stands for {date_short_pretty}, {time} and the like in <!date^…>; null for a token that Slack does not know.
-export function dateToken(token, at) {
+// Inside of a sentence Slack writes "today".
+export function dateToken(token, at, inside = false) {
   const pretty = token.endsWith("_pretty");
   const near = pretty ? relativeDay(at) : null;
-  if (near) return near;
+  if (near) return inside ? near.toLowerCase() : near;
   const year = at.getFullYear() === new Date().getFullYear() && pretty ? {} : { year: "numeric" };
   const date = (parts) => at.toLocaleDateString(locale, { day: "numeric", ...parts, ...year });
   switch (token.replace("_pretty", "")) {

@@ -115,3 +115,7 @@ SELECT message, raw_payload FROM grafana_alerts WHERE alert_id = (
     JOIN grafana_alerts ON grafana_alerts.alert_id = newest.alert_id
     WHERE grafana_alerts.fingerprint = %(fingerprint)s AND grafana_alerts.state = 'firing'
 )
+
+-- name: number_of
+-- The number of the incident of a data source.
+SELECT number FROM incidents WHERE incident_id = %(id)s

@@ -116,6 +116,7 @@ UNOBSERVED = replace(
     ACTIVE,
     unobserved_since=STARTED + timedelta(minutes=5),
     blind_on="prometheus-main",
+    blind_number=7,
     blind_incident=IncidentId("INC-20261120084110-4dd1f81a2dbaa603"),
     held=1,
     last_change="blind",

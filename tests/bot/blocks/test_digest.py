@@ -101,14 +101,14 @@ def test_a_storm_in_english() -> None:
         == f"""\
 # :zap: Alert storm · 1,233 incidents
 *31 active, 2 acknowledged, 1,200 resolved* · 1 with a card of its own
-:red_circle: Critical 1   :large_yellow_circle: Warning 32
+:red_circle: Critical 1   :large_yellow_circle: Warning 32
 > More than 10 new incidents within 1 min in this channel. Critical ones get their own card at once, the others are \
 shown here. When it is over, the worst that nobody has acknowledged get their own card.
 *checkout · prod-eu*
-1 active — :red_circle: Critical 1
+1 active — :red_circle: Critical 1
 [*Acknowledge?] [Resolve?]
 *search · prod-eu*
-30 active, 2 acknowledged — :large_yellow_circle: Warning 32
+30 active, 2 acknowledged — :large_yellow_circle: Warning 32
 [*Acknowledge all 30?] [Resolve all 32?]
 :white_check_mark: checkout · prod-us · *1,200 resolved*
 [Show all]
@@ -126,14 +126,14 @@ def test_a_storm_in_korean() -> None:
         == f"""\
 # :zap: 알림 폭주 · 인시던트 1,233건
 *미확인 31건, 확인됨 2건, 해결됨 1,200건* · 개별 카드 1건
-:red_circle: 심각 1   :large_yellow_circle: 경고 32
+:red_circle: 심각 1   :large_yellow_circle: 경고 32
 > 이 채널에 1분 안에 10건이 넘는 새 인시던트가 발생했습니다. 심각도가 심각인 인시던트는 바로 카드로, 나머지는 여기에 \
 모아서 표시합니다. 폭주가 끝나면 아무도 확인하지 않은 가장 급한 인시던트의 카드를 게시합니다.
 *checkout · prod-eu*
-미확인 1건 — :red_circle: 심각 1
+미확인 1건 — :red_circle: 심각 1
 [*확인?] [해결?]
 *search · prod-eu*
-미확인 30건, 확인됨 2건 — :large_yellow_circle: 경고 32
+미확인 30건, 확인됨 2건 — :large_yellow_circle: 경고 32
 [*30건 모두 확인?] [32건 모두 해결?]
 :white_check_mark: checkout · prod-us · *해결됨 1,200건*
 [전체 보기]
@@ -175,7 +175,7 @@ def test_a_group_names_its_members_and_why_they_are_one() -> None:
         == f"""\
 # :link: 2 incidents with the same cluster prod-eu
 *1 active, 1 acknowledged* · 1 with a card of its own
-:red_circle: Critical 2
+:red_circle: Critical 2
 > They share cluster prod-eu within 10 min (rule `groups[0]` of the policy file).
 :red_circle: *#42 CheckoutErrors* · Critical · Active · checkout · prod-eu
 :red_circle: *#42 CheckoutErrors* · Critical · Acknowledged · <@U0ANN> · checkout · prod-eu
