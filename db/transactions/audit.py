@@ -358,9 +358,11 @@ class _Checkpoints:
 
     def uncovered(self, every: timedelta) -> None:
         """Whether events have gone on for long after one that no checkpoint covers. A program that stopped has not
-        written the last one, and that is no fault."""
+        written the last one, and a record that was told anew has none yet: that is no fault."""
+        if self._good is None:
+            return
         first = last = None
-        count, after = 0, self._good.to_event_id if self._good else 0
+        count, after = 0, self._good.to_event_id
         newest = self._newest()
         while page := self._page(after, newest):
             for event in page:

@@ -10,6 +10,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -491,6 +492,8 @@ def test_a_clock_that_is_ahead_delays_no_checkpoint_and_is_named(database: Datab
 
 def test_events_that_go_on_without_a_checkpoint_are_told(database: Database) -> None:
     a_story(database, 1)
+    deliver(database, an_alert("g0", service="service-0"), now=4 * 3600)
+    assert audit_of(database).is_good, "a record that was told anew has no checkpoint yet"
     write_checkpoint(database, NONE)
     for hours in (1, 2):
         deliver(database, an_alert(f"g{hours}", service="service-0"), now=hours * 3600)
@@ -574,6 +577,20 @@ def test_the_command_says_what_it_found(database: Database, db_url: DbUrl) -> No
     [fault] = [Fault(**fault) for fault in said["faults"]]
     assert (fault.event_id, fault.number, fault.what) == (2, 2, "changed")
     assert "changed: INC-" in run(db_url).stdout
+
+
+def test_the_command_reads_the_rule_by_which_timelines_go(database: Database, db_url: DbUrl, tmp_path: Path) -> None:
+    a_story(database)
+    write_checkpoint(database, NONE, at=at(DAY))
+    keeper = Housekeeper(database, Retention(timelines=timedelta(days=2)), lambda: at(4 * DAY))
+    assert keeper.begin(at_once=True)
+    while keeper.step():
+        pass
+    policy = tmp_path / "observer.toml"
+    policy.write_text('[retention]\ntimelines = "2d"\n', "utf-8")
+    assert "the policy keeps timelines for ever" in run(db_url).stdout
+    assert "the policy keeps timelines for ever" in run(db_url, "--no-retention").stdout
+    assert "removal" not in run(db_url, "--policy", str(policy)).stdout
 
 
 def test_a_list_of_faults_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
