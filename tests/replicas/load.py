@@ -206,7 +206,9 @@ class Person:
     def _resolve(self, message: Card, channel: str, incident: str) -> None:
         self._count()
         answer = self._slack.click(message, "incident_resolve", user=self._user, channel=channel)
-        if answer["status"] != 200 or not (views := self._slack.views(self._user)):
+        # one that could not be saved stays open, and that of this click may not be there yet
+        views = [one for one in self._slack.views(self._user) if incident in str(one.get("private_metadata"))]
+        if answer["status"] != 200 or not views:
             return
         notes = {"root_cause": {"text": "under fire"}, "action_taken": {"text": "held"}}
         self._count()
