@@ -101,8 +101,8 @@ class English(Words):
         )
         return Mrkdwn(f"No data {led_by('since', since)}{because}. It may still be firing.{silent}")
 
-    def see_incident(self, number: str) -> Mrkdwn:
-        return Mrkdwn(f"see {number}")
+    def see_incident(self, name: str) -> Mrkdwn:
+        return Mrkdwn(f"see {name}")
 
     def settling(self, since: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"Data is back {led_by('since', since)}. Resolves automatically unless it fires again soon.")

@@ -105,8 +105,8 @@ class Korean(Words):
         silent = f" 그동안 인스턴스 {held}개의 알림이 끊겼지만 복구로 처리하지 않습니다." if held else ""
         return Mrkdwn(f"{since}부터 관측할 수 없습니다{because}. 지금도 문제가 계속되는지 알 수 없습니다.{silent}")
 
-    def see_incident(self, number: str) -> Mrkdwn:
-        return Mrkdwn(f"{number} 참고")
+    def see_incident(self, name: str) -> Mrkdwn:
+        return Mrkdwn(f"{name} 참고")
 
     def settling(self, since: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{since}부터 다시 관측할 수 있습니다. 곧 다시 발생하지 않으면 자동으로 해결됩니다.")

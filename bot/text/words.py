@@ -194,7 +194,7 @@ class Words(ABC):
         instances "resolved" meanwhile."""
 
     @abstractmethod
-    def see_incident(self, number: str) -> Mrkdwn:
+    def see_incident(self, name: str) -> Mrkdwn:
         """Which incident tells more: `see #5`."""
 
     @abstractmethod
