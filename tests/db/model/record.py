@@ -191,7 +191,9 @@ class MemoryRecord:
             assert incident.version == self.incidents[incident.incident_id].version + 1
             self.incidents[incident.incident_id] = incident
         for incident in decided.touched:
-            assert incident.version == self.incidents[incident.incident_id].version
+            before = self.incidents[incident.incident_id]
+            heard = replace(before, last_seen_at=incident.last_seen_at)
+            assert incident == heard, "what a card shows changes with the version"
             self.incidents[incident.incident_id] = incident
         for name, fingerprint in decided.superseded:
             self.current.pop((self.incidents[name].key, fingerprint), None)
