@@ -865,15 +865,7 @@ def _host(url: str) -> str:
 
 def _face(incident: Incident) -> tuple[object, ...]:
     """What a card shows that can change without an event."""
-    return (
-        incident.last_values,
-        incident.instances_total,
-        incident.instances_firing,
-        incident.blind_firing,
-        incident.held,
-        incident.unobserved_since,
-        incident.sight_at,
-    )
+    return incident.last_values, incident.instances_total, incident.instances_firing
 
 
 def _merged(old: Links, new: Links) -> Links:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -322,6 +323,37 @@ def test_reopening_is_refused_while_another_incident_of_the_key_is_open() -> Non
     first = next(iter(record.incidents))
     record.deliver(at(120), an_alert(starts=110))
     assert isinstance(record.act(at(130), first, Action.REOPEN), Refused)
+
+
+# -- what a card says happened last, when one delivery brought several things
+
+WORSE = an_alert("f2", starts=50, labels={"severity": "critical"})
+OTHER = an_alert("f3", starts=50)
+MILD = {"severity": "warning"}
+
+TELLING: list[tuple[list[Alert], list[EventKind], EventKind]] = [
+    ([OTHER], [EventKind.JOINED], EventKind.JOINED),
+    ([WORSE], [EventKind.JOINED, EventKind.SEVERITY_RAISED], EventKind.SEVERITY_RAISED),
+    ([OTHER, an_alert(ends=40)], [EventKind.JOINED, EventKind.PARTLY_RESOLVED], EventKind.JOINED),
+    ([WORSE, cannot_see()], [EventKind.JOINED, EventKind.SEVERITY_RAISED, EventKind.BLIND], EventKind.BLIND),
+    (
+        [WORSE, an_alert("f2", starts=50, ends=60), an_alert(ends=40)],
+        [EventKind.JOINED, EventKind.SEVERITY_RAISED, EventKind.RESOLVED],
+        EventKind.RESOLVED,
+    ),
+]
+
+
+@pytest.mark.parametrize(("alerts", "events", "last"), TELLING)
+def test_a_card_shows_the_most_telling_of_what_one_delivery_brought(
+    alerts: list[Alert], events: list[EventKind], last: EventKind
+) -> None:
+    record = MemoryRecord()
+    record.deliver(at(0), an_alert(labels=MILD))
+    (first,) = record.incidents
+    decided = record.deliver(at(100), *(replace(alert, labels={**MILD, **alert.labels}) for alert in alerts))
+    assert [event.kind for event in decided.events if event.incident_id == first] == events
+    assert record.incidents[first].last_change == last
 
 
 # -- tests, heartbeats (blind alerts: test_grouping_blind)
