@@ -241,3 +241,12 @@ def test_every_http_path_of_the_program_is_in_the_operations_page(monkeypatch: p
     assert paths == {"", "/health", "/ready", "/metrics", "/webhook/grafana", "/webhook/alertmanager", "/slack/events"}
     page = text_of(DOCS / "operations.md")
     assert all(f"{path}`" in page for path in paths if path), paths
+
+
+def test_each_file_and_folder_that_a_page_names_exists() -> None:
+    top = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")):
+        for code in code_in(page):
+            for path in re.findall(rf"^(?:{top})/[\w./-]*", code):
+                made = path.startswith(("secrets/", "dist/"))
+                assert made or (ROOT / path).exists(), f"{page.name}: {path}"
