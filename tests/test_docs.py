@@ -62,6 +62,15 @@ def test_each_link_leads_to_a_file_and_to_a_heading_that_exist(page: Path) -> No
         assert not anchor or anchor in anchors_of(aim), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_row_of_a_table_has_as_many_cells_as_its_head(page: Path) -> None:
+    cells = 0
+    for line in FENCE.sub("", text_of(page)).splitlines():
+        row = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not row or not cells or row == cells, line
+        cells = row
+
+
 def test_the_readme_is_short_and_leads_to_every_page() -> None:
     readme = text_of(ROOT / "README.md")
     assert len(readme.splitlines()) <= 130
