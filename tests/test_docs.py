@@ -28,6 +28,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("manifests/*/*.md"), *ROOT.glob("tests/*/*.md")])
 LAPTOP = {"SANDBOX_PORT", "RUN_DIR"}  # read by `make run` alone
 
+OPTION = re.compile(r"--[a-z-]+")
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 
 
@@ -91,11 +92,11 @@ def test_every_decision_is_in_the_list_and_says_what_was_decided_and_why() -> No
 def test_each_command_that_is_shown_exists(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for code in code_in(page):
         for word in make_words(code):
-            assert word in make_targets() or re.match(r"[A-Z_]+=", word), code
+            name, is_variable, _ = word.partition("=")
+            assert name in (make_variables() if is_variable else make_targets()), code
         for name, options in re.findall(r"python -m db ([a-z-]+)((?: +[^#`]*)?)", code):
             help_text = record_help(name, capsys)
-            for option in re.findall(r"--[a-z-]+", options):
-                assert option in help_text, code
+            assert set(OPTION.findall(options)) <= set(OPTION.findall(help_text)), code
         for module in re.findall(r"python -m ((?:db|bot|receiver|tests|manifests)(?:\.\w+)*)", code):
             assert find_spec(module), code
 
@@ -115,6 +116,11 @@ def make_words(code: str) -> Iterator[str]:
 @cache
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+
+
+@cache
+def make_variables() -> frozenset[str]:
+    return settings_read() | LAPTOP | set(re.findall(r"^([A-Z_]+) \?=", text_of(ROOT / "Makefile"), re.MULTILINE))
 
 
 def nothing_to_read(*_: object) -> NoReturn:
