@@ -16,7 +16,7 @@ from bot.text.markup import Mrkdwn, bold, code, joined, moment, safe
 from bot.text.words import Words
 from db.model.identity import Actor, Place, Reference
 from db.model.incident import Event, Incident, Listing
-from db.model.lifecycle import Action, Already, Changed, Reason, Refused
+from db.model.lifecycle import Action, Already, Changed, Refusal, Refused
 
 
 def sentence(text: Mrkdwn) -> SlackMessage:
@@ -65,14 +65,14 @@ def refusal(outcome: Refused, action: Action, words: Words, *, reference: Refere
     """Why the action does not apply."""
     name = Mrkdwn("") if outcome.incident is None else parts.name_of(outcome.incident, words)
     match outcome.reason:
-        case Reason.RESOLVED:
+        case Refusal.RESOLVED:
             return words.refused_resolved(name, action)
-        case Reason.OTHER_OPEN:
+        case Refusal.OTHER_OPEN:
             other = Mrkdwn("") if outcome.other is None else parts.name_of(outcome.other, words)
             return words.refused_other_open(name, other)
-        case Reason.NOT_FOUND:
+        case Refusal.NOT_FOUND:
             return words.not_found(name or _referred(reference))
-        case Reason.NOT_ALLOWED:
+        case Refusal.NOT_ALLOWED:
             return safe(words.not_allowed)
 
 

@@ -9,15 +9,12 @@ from bot.blocks.identifiers import MORE, ClickAction, encode
 from bot.blocks.kit import Block, Element, actions, button, confirm, option, overflow, section
 from bot.text.markup import Mrkdwn, bold, joined, length, link, mention, moment, one_line, safe, safe_lines
 from bot.text.words import Who, Words
-from db.model import still_firing
 from db.model.alert import is_web_address
-from db.model.blind import BLIND_TITLE, RECOVERED_REASON
-from db.model.blind import OBSERVER as BLIND_ACTOR
+from db.model.blind import BLIND_TITLE
 from db.model.firing import names
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Event, EventKind, Incident, Severity, Status
 from db.model.lifecycle import Action
-from db.model.reconcile import FOUND_BY
 
 SEVERITY_EMOJI: Mapping[Severity, str] = {
     Severity.CRITICAL: ":red_circle:",
@@ -350,23 +347,8 @@ def last_change(incident: Incident, words: Words) -> Mrkdwn:
         return Mrkdwn("")
     kind, by = EventKind(incident.last_change), incident.last_change_by
     about = safe(incident.blind_on, _VALUE)
-    line = words.event(kind, who(by), count=0, severity="", reason=_usual_reason(kind, by), about=about)
+    line = words.event(kind, who(by), count=0, severity="", reason=incident.last_change_why, about=about)
     return joined(" · ", [line, at_or_empty(incident.last_change_at)])
-
-
-def _usual_reason(kind: EventKind, by: Actor) -> str:
-    """Why a source or Observer changes something: the incident does not keep the reason of its last event."""
-    if by.kind is ActorKind.OBSERVER and f"found_by_{by.id}" == FOUND_BY:
-        return FOUND_BY
-    if by.kind is ActorKind.SOURCE and kind is EventKind.RESOLVED:
-        return "all_instances_resolved"
-    if by.kind is ActorKind.SOURCE and kind is EventKind.REOPENED:
-        return "new_occurrence_in_window"
-    if by == still_firing.OBSERVER:
-        return still_firing.REASON
-    if by == BLIND_ACTOR and kind in (EventKind.RESOLVED, EventKind.PARTLY_RESOLVED):
-        return RECOVERED_REASON
-    return ""
 
 
 # -- buttons -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from bot.text.markup import Mrkdwn, code, joined, led_by, safe
 from bot.text.words import Who, Words, largest_units
 from db.model.incident import MOST_COUNTED, EventKind, Severity, Status
 from db.model.lifecycle import Action
-from db.model.reconcile import FOUND_BY
+from db.model.reason import Reason
 
 
 class English(Words):
@@ -110,22 +110,22 @@ class English(Words):
     def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"No updates {led_by('since', since)}. Check whether it still happens; resolve it if not.")
 
-    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: Reason, about: Mrkdwn) -> Mrkdwn:
         name = who.name
         match kind:
-            case EventKind.OPENED if reason == "resolved_unseen":
+            case EventKind.OPENED if reason is Reason.RESOLVED_UNSEEN:
                 return Mrkdwn(f"Recorded from {name}: it was over before we heard of it")
-            case EventKind.OPENED if reason == FOUND_BY:
+            case EventKind.OPENED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"Opened from the alert list of {name}; its webhook never arrived{_firing(count)}")
             case EventKind.OPENED:
                 return Mrkdwn(f"Opened by {name}{_firing(count)}")
-            case EventKind.JOINED if reason == FOUND_BY:
+            case EventKind.JOINED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"{_more(count)} found firing in the source's own list ({name})")
             case EventKind.JOINED:
                 return Mrkdwn(f"{_more(count)} started firing ({name})")
-            case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
+            case EventKind.PARTLY_RESOLVED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"{_instances(count)} gone from the source's own list, others still fire ({name})")
-            case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
+            case EventKind.PARTLY_RESOLVED if reason is Reason.RECOVERED_WITHOUT_DATA:
                 return Mrkdwn(f"{_instances(count)} recovered while there was no data, others still fire")
             case EventKind.PARTLY_RESOLVED:
                 return Mrkdwn(f"{_instances(count)} recovered, others still fire ({name})")
@@ -149,24 +149,24 @@ class English(Words):
                 return Mrkdwn(f"Acknowledged by {name}{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"Un-acknowledged by {name}")
-            case EventKind.RESOLVED if reason == "all_instances_resolved":
+            case EventKind.RESOLVED if reason is Reason.ALL_RECOVERED:
                 return Mrkdwn(f"Resolved automatically: all alerts recovered ({name})")
-            case EventKind.RESOLVED if reason == FOUND_BY:
+            case EventKind.RESOLVED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"Resolved by {name}: nothing of it is in the source's own list any more")
-            case EventKind.RESOLVED if reason == "recovered_while_blind":
+            case EventKind.RESOLVED if reason is Reason.RECOVERED_WITHOUT_DATA:
                 return Mrkdwn("Resolved automatically: data is back, and nothing fires")
             case EventKind.RESOLVED:
-                return Mrkdwn(f"Resolved by {name}{_with_others(reason) or _because(reason)}")
-            case EventKind.REOPENED if reason == "still_firing":
+                return Mrkdwn(f"Resolved by {name}{_with_others(reason)}")
+            case EventKind.REOPENED if reason is Reason.STILL_FIRING:
                 return Mrkdwn("Reopened: it still fires at the source")
-            case EventKind.REOPENED if reason == "new_occurrence_in_window":
+            case EventKind.REOPENED if reason is Reason.FIRED_AGAIN:
                 return Mrkdwn(f"Reopened: it fired again soon after ({name})")
-            case EventKind.REOPENED if reason == FOUND_BY:
+            case EventKind.REOPENED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"Reopened by {name}: it fires again in the source's own list")
-            case EventKind.REOPENED if reason == "resolved_while_blind":
+            case EventKind.REOPENED if reason is Reason.RESOLVED_WITHOUT_DATA:
                 return Mrkdwn(f"Reopened: the data was lost just as it resolved, so it may not have recovered ({name})")
             case EventKind.REOPENED:
-                return Mrkdwn(f"Reopened by {name}{_because(reason)}")
+                return Mrkdwn(f"Reopened by {name}")
             case EventKind.NOTED:
                 return Mrkdwn(f"Notes added by {name}")
             case EventKind.REPAIRED:
@@ -305,12 +305,8 @@ def _to(severity: str) -> str:
     return f" to {safe(severity, 40)}" if severity else ""
 
 
-def _with_others(reason: str) -> str:
-    return " (together with others)" if reason == "bulk" else ""
-
-
-def _because(reason: str) -> str:
-    return f" ({safe(reason.replace('_', ' '), 80)})" if reason else ""
+def _with_others(reason: Reason) -> str:
+    return " (together with others)" if reason is Reason.BULK else ""
 
 
 def _by_when(who: Who | None, at: Mrkdwn) -> str:

@@ -12,7 +12,7 @@ from bot.text.markup import Mrkdwn, code, joined, safe
 from bot.text.words import Who, Words, largest_units
 from db.model.incident import MOST_COUNTED, EventKind, Severity, Status
 from db.model.lifecycle import Action
-from db.model.reconcile import FOUND_BY
+from db.model.reason import Reason
 
 _UNITS = {"d": "일", "h": "시간", "min": "분", "s": "초"}
 
@@ -114,12 +114,12 @@ class Korean(Words):
     def not_heard_of(self, since: Mrkdwn) -> Mrkdwn:
         return Mrkdwn(f"{since} 이후 알림이 수신되지 않았습니다. 이미 복구되었을 수 있으니 확인한 뒤 해결해 주세요.")
 
-    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: Reason, about: Mrkdwn) -> Mrkdwn:
         by = _by(who)
         match kind:
-            case EventKind.OPENED if reason == "resolved_unseen":
+            case EventKind.OPENED if reason is Reason.RESOLVED_UNSEEN:
                 return Mrkdwn(f"이미 해결된 상태로 접수되었습니다 ({who.name})")
-            case EventKind.OPENED if reason == FOUND_BY:
+            case EventKind.OPENED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(
                     f"소스 목록에만 있고 웹훅이 도착하지 않아 인시던트가 생성되었습니다{_firing(count)} ({who.name})"
                 )
@@ -130,13 +130,13 @@ class Korean(Words):
                     else f"{who.name} 알림으로 인시던트가 생성되었습니다"
                 )
                 return Mrkdwn(f"{opened}{_firing(count)}")
-            case EventKind.JOINED if reason == FOUND_BY:
+            case EventKind.JOINED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 추가로 발견되었습니다 ({who.name})")
             case EventKind.JOINED:
                 return Mrkdwn(f"{_where(count)} 추가로 알림이 발생했습니다 ({who.name})")
-            case EventKind.PARTLY_RESOLVED if reason == FOUND_BY:
+            case EventKind.PARTLY_RESOLVED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"소스 목록에서 {_instances(count)} 사라졌고, 나머지는 계속 발생 중입니다 ({who.name})")
-            case EventKind.PARTLY_RESOLVED if reason == "recovered_while_blind":
+            case EventKind.PARTLY_RESOLVED if reason is Reason.RECOVERED_WITHOUT_DATA:
                 return Mrkdwn(f"관측할 수 없는 동안 {_instances(count)} 복구되었고, 나머지는 계속 발생 중입니다")
             case EventKind.PARTLY_RESOLVED:
                 return Mrkdwn(f"{_instances(count)} 복구되었고, 나머지는 계속 발생 중입니다 ({who.name})")
@@ -162,24 +162,24 @@ class Korean(Words):
                 return Mrkdwn(f"{by} 확인했습니다{_with_others(reason)}")
             case EventKind.UNACKNOWLEDGED:
                 return Mrkdwn(f"{by} 확인을 취소했습니다")
-            case EventKind.RESOLVED if reason == "all_instances_resolved":
+            case EventKind.RESOLVED if reason is Reason.ALL_RECOVERED:
                 return Mrkdwn(f"모두 복구되어 자동으로 해결되었습니다 ({who.name})")
-            case EventKind.RESOLVED if reason == FOUND_BY:
+            case EventKind.RESOLVED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"소스 목록에서 모두 사라져 자동으로 해결되었습니다 ({who.name})")
-            case EventKind.RESOLVED if reason == "recovered_while_blind":
+            case EventKind.RESOLVED if reason is Reason.RECOVERED_WITHOUT_DATA:
                 return Mrkdwn("다시 관측할 수 있게 된 뒤 발생하지 않아 자동으로 해결되었습니다")
             case EventKind.RESOLVED:
-                return Mrkdwn(f"{by} 해결했습니다{_with_others(reason) or _because(reason)}")
-            case EventKind.REOPENED if reason == "still_firing":
+                return Mrkdwn(f"{by} 해결했습니다{_with_others(reason)}")
+            case EventKind.REOPENED if reason is Reason.STILL_FIRING:
                 return Mrkdwn("소스에서 아직 발생 중이어서 다시 열렸습니다")
-            case EventKind.REOPENED if reason == "new_occurrence_in_window":
+            case EventKind.REOPENED if reason is Reason.FIRED_AGAIN:
                 return Mrkdwn(f"해결 직후 다시 발생하여 인시던트가 다시 열렸습니다 ({who.name})")
-            case EventKind.REOPENED if reason == FOUND_BY:
+            case EventKind.REOPENED if reason is Reason.FOUND_BY_RECONCILIATION:
                 return Mrkdwn(f"소스 목록에서 다시 발생이 확인되어 인시던트가 다시 열렸습니다 ({who.name})")
-            case EventKind.REOPENED if reason == "resolved_while_blind":
+            case EventKind.REOPENED if reason is Reason.RESOLVED_WITHOUT_DATA:
                 return Mrkdwn(f"해결과 동시에 관측할 수 없게 되어, 복구로 보지 않고 다시 열었습니다 ({who.name})")
             case EventKind.REOPENED:
-                return Mrkdwn(f"{by} 다시 열었습니다{_because(reason)}")
+                return Mrkdwn(f"{by} 다시 열었습니다")
             case EventKind.NOTED:
                 return Mrkdwn(f"{by} 메모를 추가했습니다")
             case EventKind.REPAIRED:
@@ -329,12 +329,8 @@ def _to(severity: str) -> str:
     return f" → {safe(severity, 40)}" if severity else ""
 
 
-def _with_others(reason: str) -> str:
-    return " (일괄 처리)" if reason == "bulk" else ""
-
-
-def _because(reason: str) -> str:
-    return f" ({safe(reason.replace('_', ' '), 80)})" if reason else ""
+def _with_others(reason: Reason) -> str:
+    return " (일괄 처리)" if reason is Reason.BULK else ""
 
 
 KOREAN = Korean(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bot.text.markup import Mrkdwn
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action
+from db.model.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ class Words(ABC):
         """On the card of a stale incident."""
 
     @abstractmethod
-    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: str, about: Mrkdwn) -> Mrkdwn:
+    def event(self, kind: EventKind, who: Who, *, count: int, severity: str, reason: Reason, about: Mrkdwn) -> Mrkdwn:
         """One line of the timeline, without its time. `count` is 0, `severity` and `about` (a data source) empty when
         not known; `reason` is a machine word or empty."""
 

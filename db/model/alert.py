@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from db.model.reason import Reason
+
 
 class AlertState(StrEnum):
     """What an alert says of its instance."""
@@ -93,7 +95,7 @@ class Reading:
     receiver: str = ""  # the contact point, unescaped
     external_url: str = ""
     org: str = ""  # the number of the organisation inside of a Grafana
-    found_by: str = ""  # for what Observer found out by itself: the reason its timeline gives, `found_by_...`
+    found_by: Reason = Reason.NONE  # for what Observer found out by itself
 
     @property
     def origin(self) -> str:

@@ -17,6 +17,7 @@ from db.model.alert import Alert, AlertState
 from db.model.identity import Actor, ActorKind, IncidentId, IncidentKey, KeyParts
 from db.model.incident import BLIND_PREFIX, Event, EventKind, Incident, Instance, Status
 from db.model.lifecycle import released, reopened, visibly
+from db.model.reason import Reason
 from db.model.sections import Sections
 
 OBSERVER = Actor(ActorKind.OBSERVER, "blind")
@@ -24,10 +25,6 @@ OBSERVER = Actor(ActorKind.OBSERVER, "blind")
 
 BLIND_TITLE = "No data from "
 """What the title of a data source's incident begins with in the record; cards say it in their own language."""
-
-HELD_REASON = "resolve_while_blind"
-RECOVERED_REASON = "recovered_while_blind"
-DOUBTED_REASON = "resolved_while_blind"
 
 _MOST_NAME = 150
 _SILENT = ("NoData", "Error")
@@ -158,15 +155,16 @@ def settled(incident: Incident, held: Sequence[Instance], now: datetime) -> Sett
         kept = replace(incident, instances_firing=firing, held=0, sight_at=None)
         event = Event(
             incident_id=incident.incident_id, at=now, kind=EventKind.PARTLY_RESOLVED, actor=OBSERVER,
-            reason=RECOVERED_REASON, details=details,
+            reason=Reason.RECOVERED_WITHOUT_DATA, details=details,
         )  # fmt: skip
-        return Settled(visibly(kept, event.kind, OBSERVER, now), over, event)
+        return Settled(visibly(kept, event), over, event)
     event = Event(
-        incident_id=incident.incident_id, at=now, kind=EventKind.RESOLVED, actor=OBSERVER, reason=RECOVERED_REASON,
+        incident_id=incident.incident_id, at=now, kind=EventKind.RESOLVED, actor=OBSERVER,
+        reason=Reason.RECOVERED_WITHOUT_DATA,
         from_status=incident.status, to_status=Status.RESOLVED, details=details,
     )  # fmt: skip
     resolved = released(replace(incident, status=Status.RESOLVED, resolved_time=now, resolved_by=OBSERVER))
-    return Settled(visibly(replace(resolved, instances_firing=0), event.kind, OBSERVER, now), over, event)
+    return Settled(visibly(replace(resolved, instances_firing=0), event), over, event)
 
 
 def _bounded(name: str) -> str:

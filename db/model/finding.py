@@ -14,6 +14,7 @@ from typing import Any
 
 from db.model.alert import Alert, AlertKind, AlertState, Links, Reading, Unreadable
 from db.model.masks import Masks
+from db.model.reason import Reason
 
 CONTENT_TYPE = "application/vnd.observer.finding+json"
 """The content type of deliveries that Observer made itself."""
@@ -75,7 +76,7 @@ def read_finding(body: bytes) -> Reading:
             receiver=head["receiver"],
             external_url=head["external_url"],
             org=head.get("org", ""),
-            found_by=head.get("found_by", ""),
+            found_by=Reason.read(head.get("found_by", "")),
             alerts=tuple(_alert(fields) for fields in content["alerts"]),
         )
     except (ValueError, KeyError, TypeError) as error:

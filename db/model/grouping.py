@@ -19,8 +19,6 @@ from db.model.alert import Alert, AlertKind, AlertState, Links, Reading, is_name
 from db.model.attribution import key_parts
 from db.model.blind import (
     BLIND_TITLE,
-    DOUBTED_REASON,
-    HELD_REASON,
     BlindRule,
     doubted,
     kept_rule,
@@ -33,9 +31,10 @@ from db.model.blind import (
 from db.model.heartbeat import SOURCE as OBSERVED
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, observer, source
 from db.model.incident import Event, EventKind, Incident, Instance, Status
-from db.model.lifecycle import released, reopened
+from db.model.lifecycle import released, reopened, shown
 from db.model.meaning import Meaning, meaning_of, name_of, repeated, values_text
 from db.model.policy import Policy
+from db.model.reason import Reason
 
 _LEGACY = "grafana-legacy"
 
@@ -182,7 +181,7 @@ def plan(
     source_name: str,
     truncated: int = 0,
     origin: str = "",
-    found_by: str = "",
+    found_by: Reason = Reason.NONE,
 ) -> Plan:
     """Decide what a delivery does at `now` (UTC); `alerts` come with the key of the incident they go to.
 
@@ -367,10 +366,10 @@ class _Story:
     joined: int = 0  # instances that fire now
     again: int = 0  # of these, what was held while there was no data
     resolved: int = 0
-    began: tuple[EventKind, Status | None, str] | None = None  # how it opened or reopened, its status before, why
+    began: tuple[EventKind, Status | None, Reason] | None = None  # how it opened or reopened, its status before, why
     raised: str = ""  # the severity it has now
     held: int = 0  # resolves that do not count yet
-    held_why: str = ""
+    held_why: Reason = Reason.NONE
     sight: tuple[EventKind, BlindRule | None] | None = None
     settled: Event | None = None
 
@@ -389,7 +388,7 @@ class _Draft:
         now: datetime,
         actor: Actor,
         origin: str,
-        found_by: str,
+        found_by: Reason,
         all_sight: _Sight,
     ) -> None:
         self.key = key
@@ -497,7 +496,7 @@ class _Draft:
             self._write(instance)
         self._put(again)
         self._open = again
-        self._story(incident.incident_id).began = (EventKind.REOPENED, Status.RESOLVED, DOUBTED_REASON)
+        self._story(incident.incident_id).began = (EventKind.REOPENED, Status.RESOLVED, Reason.RESOLVED_WITHOUT_DATA)
 
     def _is_silence(self, alert: Alert, instance: Instance) -> bool:
         """Whether "resolved" of an instance says nothing, because its rule cannot see."""
@@ -523,7 +522,7 @@ class _Draft:
         blind = incident.unobserved_since is not None
         story = self._story(incident.incident_id)
         story.held += 1
-        story.held_why = HELD_REASON if blind else "resolve_without_data"
+        story.held_why = Reason.NO_DATA if blind else Reason.NO_DATA_SAID
         return replace(incident, held=incident.held + 1, sight_at=None if blind else self._now)
 
     def _incident_for_new(self, keyed: Keyed) -> Incident:
@@ -535,7 +534,7 @@ class _Draft:
         if keyed.alert.kind is AlertKind.BLIND:
             window = max(window, self._policy.blind.window)
         if window and last is not None and last.resolved_time and self._now - last.resolved_time < window:
-            reason = self._found_by or "new_occurrence_in_window"
+            reason = self._found_by or Reason.FIRED_AGAIN
             self._story(last.incident_id).began = (EventKind.REOPENED, Status.RESOLVED, reason)
             self._open = self._as_seen(reopened(last))
             return self._open
@@ -688,7 +687,7 @@ class _Draft:
             ended = min(alert.ends_at or self._now, self._now)
             incident = replace(began, status=Status.RESOLVED, resolved_time=ended, resolved_by=self._actor)
             self._last = incident
-            self._story(incident.incident_id).began = (EventKind.OPENED, None, "resolved_unseen")
+            self._story(incident.incident_id).began = (EventKind.OPENED, None, Reason.RESOLVED_UNSEEN)
         ends_at = alert.ends_at or self._now
         self._write(
             Instance(
@@ -779,11 +778,7 @@ class _Draft:
             if story.settled:
                 events = events[1:]  # it is shown already, unless something newer happened
             if events and (incident.is_open or resolves or before is None):  # a person's resolve stays in sight
-                shown = _most_telling(events)
-                incident = replace(
-                    incident,
-                    last_change=shown.kind.value, last_change_at=shown.at, last_change_by=shown.actor,
-                )  # fmt: skip
+                incident = shown(incident, _most_telling(events))
             self._after[name] = incident
 
     def _events(
@@ -795,7 +790,7 @@ class _Draft:
             return events
 
         def tell(
-            kind: EventKind, *, reason: str = "", change: tuple[Status | None, Status] | None = None,
+            kind: EventKind, *, reason: Reason = Reason.NONE, change: tuple[Status | None, Status] | None = None,
             details: Mapping[str, str | int] | None = None,
         ) -> None:  # fmt: skip
             events.append(
@@ -810,7 +805,7 @@ class _Draft:
             events.append(story.settled)
         if story.began:
             kind, status, reason = story.began
-            to = Status.RESOLVED if reason == "resolved_unseen" else Status.ACTIVE
+            to = Status.RESOLVED if reason is Reason.RESOLVED_UNSEEN else Status.ACTIVE
             details = {"instances": story.joined or 1, "severity": incident.severity.value}
             tell(kind, reason=reason, change=(status, to), details=details)
         elif story.joined:
@@ -827,7 +822,7 @@ class _Draft:
             tell(EventKind.HEARD_AGAIN)
         if resolves:
             was = before.status if before is not None and before.is_open else Status.ACTIVE
-            why = self._found_by or "all_instances_resolved"
+            why = self._found_by or Reason.ALL_RECOVERED
             tell(EventKind.RESOLVED, reason=why, change=(was, Status.RESOLVED))
         elif story.resolved:
             tell(EventKind.PARTLY_RESOLVED, reason=self._found_by, details={"instances": story.resolved})

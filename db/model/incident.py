@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from db.model.alert import AlertKind, AlertState, Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts
+from db.model.reason import Reason
 
 BLIND_PREFIX = "blind:"
 """What the rule part of a blind incident's key begins with; no rule of a source does."""
@@ -98,6 +99,7 @@ class Incident:
     last_change: str = ""  # kind of the newest visible event, an `EventKind`
     last_change_at: datetime | None = None
     last_change_by: Actor | None = None
+    last_change_why: Reason = Reason.NONE
     version: int = 1  # grows with every visible change; a card shows one version
     chain: Chain = field(default_factory=Chain)
 
@@ -196,7 +198,7 @@ class Event:
     actor: Actor
     from_status: Status | None = None
     to_status: Status | None = None
-    reason: str = ""  # a short machine word such as `all_instances_resolved`, or empty
+    reason: Reason = Reason.NONE
     details: Mapping[str, str | int] = field(default_factory=dict)
 
 

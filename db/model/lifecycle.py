@@ -34,7 +34,7 @@ class Action(StrEnum):
     REOPEN = "reopen"
 
 
-class Reason(StrEnum):
+class Refusal(StrEnum):
     """Why an action was refused."""
 
     RESOLVED = "resolved"  # an acknowledgement never reopens
@@ -79,7 +79,7 @@ class Already:
 class Refused:
     """The action does not apply."""
 
-    reason: Reason
+    reason: Refusal
     incident: Incident | None = None
     other: Incident | None = None  # for `OTHER_OPEN`: the incident that is in the way
 
@@ -113,7 +113,7 @@ def transition(
         case Action.UNACKNOWLEDGE, Status.ACTIVE:
             return Already(incident, incident.last_change_by, incident.last_change_at)
         case ((Action.ACKNOWLEDGE | Action.UNACKNOWLEDGE), Status.RESOLVED):
-            return Refused(Reason.RESOLVED, incident)
+            return Refused(Refusal.RESOLVED, incident)
         case Action.RESOLVE, (Status.ACTIVE | Status.ACKNOWLEDGED):
             resolved = released(replace(incident, status=Status.RESOLVED, resolved_time=now, resolved_by=actor))
             noted = with_notes(resolved, notes)
@@ -121,7 +121,7 @@ def transition(
         case Action.RESOLVE, Status.RESOLVED:
             return _resolved_already(incident, notes, actor, now)
         case Action.REOPEN, Status.RESOLVED if other_open is not None:
-            return Refused(Reason.OTHER_OPEN, incident, other_open)
+            return Refused(Refusal.OTHER_OPEN, incident, other_open)
         case Action.REOPEN, Status.RESOLVED:
             return _changed(reopened(incident), incident.status, EventKind.REOPENED, actor, now)
         case Action.REOPEN, _:
@@ -199,7 +199,7 @@ def _changed(
         to_status=after.status,
         details=details or {},
     )
-    return Changed(visibly(after, kind, actor, now), event)
+    return Changed(visibly(after, event), event)
 
 
 def _resolved_already(incident: Incident, notes: Notes | None, actor: Actor, now: datetime) -> Already:
@@ -210,12 +210,17 @@ def _resolved_already(incident: Incident, notes: Notes | None, actor: Actor, now
     event = Event(
         incident_id=incident.incident_id, at=now, kind=EventKind.NOTED, actor=actor, details=_said(noted)
     )  # fmt: skip
-    return Already(visibly(noted, EventKind.NOTED, actor, now), incident.resolved_by, incident.resolved_time, event)
+    return Already(visibly(noted, event), incident.resolved_by, incident.resolved_time, event)
 
 
-def visibly(incident: Incident, kind: EventKind, actor: Actor, now: datetime) -> Incident:
+def visibly(incident: Incident, event: Event) -> Incident:
     """The incident one version on, with this as its last change."""
+    return shown(replace(incident, version=incident.version + 1), event)
+
+
+def shown(incident: Incident, event: Event) -> Incident:
+    """The incident with this as its last change."""
     return replace(
         incident,
-        version=incident.version + 1, last_change=kind.value, last_change_at=now, last_change_by=actor,
+        last_change=event.kind.value, last_change_at=event.at, last_change_by=event.actor, last_change_why=event.reason,
     )  # fmt: skip

@@ -29,10 +29,11 @@ from db.model.identity import IncidentId, incident_key, of_origin, plain_fingerp
 from db.model.incident import Instance
 from db.model.meaning import Meaning, meaning_of
 from db.model.policy import Policy
+from db.model.reason import Reason
 
 T = TypeVar("T")
 
-FOUND_BY = "found_by_reconciliation"
+FOUND_BY = Reason.FOUND_BY_RECONCILIATION
 """The reason that timelines give."""
 
 MOST_REMEMBERED = 20_000

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, EventKind, Incident, Severity, Status
+from db.model.reason import Reason
 
 JOINED_SECONDS = 600
 
@@ -56,7 +57,7 @@ class Reply:
             at=datetime.fromisoformat(str(content["at"])),
             kind=EventKind(content["kind"]),
             actor=Actor.parse(str(content["actor"])),
-            reason=str(content["reason"]),
+            reason=Reason.read(str(content["reason"])),
             details=dict(content["details"]),
         )
         return cls(event, str(content["thread_ts"]), bool(content["broadcast"]))

@@ -33,7 +33,7 @@ def marked(incident: Incident, now: datetime) -> tuple[Incident, Event]:
     """The incident with the mark, and the line of its timeline."""
     hours = int((now - incident.last_seen_at).total_seconds() // 3600)
     event = _event(incident, EventKind.STALE, OBSERVER, now, {"hours": hours})
-    return visibly(replace(incident, stale_since=now), event.kind, OBSERVER, now), event
+    return visibly(replace(incident, stale_since=now), event), event
 
 
 def heard_of(incident: Incident, actor: Actor, now: datetime) -> tuple[Incident, Event | None]:
@@ -42,7 +42,7 @@ def heard_of(incident: Incident, actor: Actor, now: datetime) -> tuple[Incident,
     if incident.stale_since is None:
         return heard, None
     event = _event(incident, EventKind.HEARD_AGAIN, actor, now, {})
-    return visibly(heard, event.kind, actor, now), event
+    return visibly(heard, event), event
 
 
 def _event(incident: Incident, kind: EventKind, actor: Actor, now: datetime, details: Mapping[str, int]) -> Event:

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from db.model.identity import ActorKind, observer
 from db.model.incident import Event, EventKind, Incident, Status
 from db.model.lifecycle import reopened, visibly
+from db.model.reason import Reason
 
 STILL_FIRING_AFTER = timedelta(minutes=30)
 
 OBSERVER = observer("still_firing")
 """Who opens it again."""
-
-REASON = "still_firing"
 
 
 def is_due(incident: Incident, still_firing_after: timedelta, now: datetime) -> bool:
@@ -27,7 +26,7 @@ def is_due(incident: Incident, still_firing_after: timedelta, now: datetime) -> 
 def opened_again(incident: Incident, now: datetime) -> tuple[Incident, Event]:
     """The incident, active again, and the line of its timeline."""
     event = Event(
-        incident_id=incident.incident_id, at=now, kind=EventKind.REOPENED, actor=OBSERVER, reason=REASON,
+        incident_id=incident.incident_id, at=now, kind=EventKind.REOPENED, actor=OBSERVER, reason=Reason.STILL_FIRING,
         from_status=incident.status, to_status=Status.ACTIVE, details={"instances": incident.instances_firing},
     )  # fmt: skip
-    return visibly(reopened(incident), event.kind, OBSERVER, now), event
+    return visibly(reopened(incident), event), event

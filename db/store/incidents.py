@@ -13,6 +13,7 @@ from db.literals import Written, text_literal
 from db.model.alert import Links
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, Place, Reference, spelt
 from db.model.incident import MOST_COUNTED, Chain, Filter, Incident, Severity, Status
+from db.model.reason import Reason
 from db.queries import Query, query
 
 _STEPS = 1 << 20, 1 << 24
@@ -303,6 +304,7 @@ def _columns(incident: Incident) -> dict[str, object]:
         "last_change": incident.last_change,
         "last_change_at": incident.last_change_at,
         "last_change_by": _actor(incident.last_change_by),
+        "last_change_why": incident.last_change_why.value,
         "version": incident.version,
         "chain_length": incident.chain.length,
         "chain_head": incident.chain.head,
@@ -358,6 +360,7 @@ def _incident(row: Row) -> Incident:
         last_change=row["last_change"],
         last_change_at=from_time(row["last_change_at"]),
         last_change_by=actor("last_change_by"),
+        last_change_why=Reason.read(row["last_change_why"]),
         version=int(row["version"]),
         chain=Chain(
             row["chain_length"], from_bytes(row["chain_head"]), row["chain_removed"], from_bytes(row["chain_base"])

@@ -9,6 +9,7 @@ from db.database import Row, Transaction
 from db.model.audit import Linked, stored_actor
 from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, EventKind, Status
+from db.model.reason import Reason
 from db.queries import query
 
 
@@ -41,7 +42,7 @@ def _columns(line: Linked) -> dict[str, object]:
         "actor": stored_actor(event),
         "from_status": event.from_status.value if event.from_status else None,
         "to_status": event.to_status.value if event.to_status else None,
-        "reason": event.reason,
+        "reason": event.reason.value,
         "details": to_json(dict(event.details)),
         "chain_number": line.number,
         "link": line.link,
@@ -56,6 +57,6 @@ def _event(row: Row) -> Event:
         actor=Actor.parse(row["actor"]),
         from_status=Status(row["from_status"]) if row["from_status"] else None,
         to_status=Status(row["to_status"]) if row["to_status"] else None,
-        reason=row["reason"],
+        reason=Reason.read(row["reason"]),
         details=from_json(row["details"]),
     )

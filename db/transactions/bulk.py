@@ -16,6 +16,7 @@ from db.model.identity import Actor, IncidentId
 from db.model.incident import Event, Incident, Status
 from db.model.lifecycle import Action, Already, Changed, transition
 from db.model.policy import Policy
+from db.model.reason import Reason
 from db.model.storm import EVERYTHING, Digest, Group, grouped, whole
 from db.store import digests, incidents, instances, messages, timeline
 
@@ -28,9 +29,6 @@ PATIENCE_SECONDS = 60.0
 """How long a change is repeated that nobody waits for any more, before the person is told that it failed."""
 
 _PAUSE_SECONDS = 1.0
-
-REASON = "bulk"
-"""In the timeline: the person acted on a whole group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +109,10 @@ def change(
         for incident in incidents.by_ids(tx, ids).values():
             outcome = transition(incident, action, actor, now)
             if isinstance(outcome, Changed):
-                changed.append(outcome.incident)
+                changed.append(replace(outcome.incident, last_change_why=Reason.BULK))
                 if incident.held and not outcome.incident.held:
                     released.append(incident.incident_id)
-                events.append(replace(outcome.event, reason=REASON, details={"digest": digest_id}))
+                events.append(replace(outcome.event, reason=Reason.BULK, details={"digest": digest_id}))
                 still_firing += action is Action.RESOLVE and outcome.incident.instances_firing > 0
             elif isinstance(outcome, Already) and (outcome.by, outcome.at) == (actor, now):
                 again += 1  # by this very click, in a run whose COMMIT got no answer

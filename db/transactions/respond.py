@@ -11,7 +11,7 @@ from db.model import audit, reply
 from db.model.blind import lose_sight
 from db.model.identity import Actor, Reference
 from db.model.incident import Incident
-from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Reason, Refused, transition
+from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Refusal, Refused, transition
 from db.model.policy import Policy
 from db.store import blind, incidents, instances, messages, timeline
 
@@ -32,16 +32,16 @@ def change_status(
     then nothing is changed.
     """
     if not policy.may(actor.id):
-        return Refused(Reason.NOT_ALLOWED)
+        return Refused(Refusal.NOT_ALLOWED)
 
     def work(tx: Transaction) -> Outcome:
         found = incidents.find(tx, reference)
         if found is None:
-            return Refused(Reason.NOT_FOUND)
+            return Refused(Refusal.NOT_FOUND)
         incidents.lock_keys(tx, [found.key])
         incident = incidents.by_id(tx, found.incident_id)
         if incident is None:
-            return Refused(Reason.NOT_FOUND)
+            return Refused(Refusal.NOT_FOUND)
         other = incidents.open_of_keys(tx, [incident.key]).get(incident.key)
         in_the_way = other if other is not None and other.incident_id != incident.incident_id else None
         outcome = transition(incident, action, actor, now, notes=notes, other_open=in_the_way)

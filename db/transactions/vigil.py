@@ -19,6 +19,7 @@ from db.model.identity import Actor, IncidentId, IncidentKey
 from db.model.incident import Event, EventKind, Incident, Instance
 from db.model.lifecycle import visibly
 from db.model.policy import Policy
+from db.model.reason import Reason
 from db.store import blind, heartbeats, incidents, instances, messages, timeline
 
 STEP = 50
@@ -87,7 +88,7 @@ def open_again(database: Database, policy: Policy, now: datetime, only: Incident
     until = now - policy.still_firing_after
 
     def work(tx: Transaction) -> int:
-        ids = incidents.still_firing(tx, until, still_firing.REASON, STEP) if only is None else [only]
+        ids = incidents.still_firing(tx, until, Reason.STILL_FIRING.value, STEP) if only is None else [only]
         keys = {one.key for one in incidents.by_ids(tx, ids).values()}
         if not keys:
             return 0
@@ -190,4 +191,4 @@ def _seen(incident: Incident, reasons: Sequence[sight.BlindRule], now: datetime)
     else:
         after, kind = sight.regain_sight(incident, now), EventKind.SIGHT_RESTORED
         event = replace(Event(incident_id=incident.incident_id, at=now, kind=kind, actor=sight.OBSERVER))
-    return incident, visibly(after, kind, sight.OBSERVER, now), (), event
+    return incident, visibly(after, event), (), event

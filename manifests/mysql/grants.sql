@@ -17,7 +17,7 @@ REVOKE UPDATE ON `observer`.`incidents` FROM 'observer'@'%';
 GRANT INSERT, UPDATE (
     status, severity, severity_rank, last_seen_at, alert_count, instances_total, instances_firing, blind_firing, held,
     last_values, links, owner, acknowledged_time, resolved_time, resolved_by, action_taken, root_cause, last_change,
-    last_change_at, last_change_by, version, unobserved_since, blind_on, blind_incident, sight_at, stale_since,
+    last_change_at, last_change_by, last_change_why, version, unobserved_since, blind_on, blind_incident, sight_at, stale_since,
     chain_length, chain_head
 ) ON `observer`.`incidents` TO 'observer'@'%';
 GRANT INSERT ON `observer`.`grafana_alerts` TO 'observer'@'%';

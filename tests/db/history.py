@@ -21,6 +21,7 @@ from db.model.finding import CONTENT_TYPE, write_finding
 from db.model.identity import person
 from db.model.lifecycle import Action, Notes
 from db.model.policy import Policy
+from db.model.reason import Reason
 from db.transactions import ingest, respond
 from receiver.sources.stored import read_stored
 from tests import bodies
@@ -153,7 +154,7 @@ def _finding(dice: random.Random, now: datetime) -> Reading:
         ends_at=None,
         summary="A heartbeat stopped",
     )
-    return Reading(source="alertmanager", alerts=(alert,), found_by="found_by_reconciliation")
+    return Reading(source="alertmanager", alerts=(alert,), found_by=Reason.FOUND_BY_RECONCILIATION)
 
 
 def _alertmanager(dice: random.Random, now: datetime, name: str, severity: str, labels: dict[str, str]) -> bytes:

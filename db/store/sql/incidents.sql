@@ -35,7 +35,8 @@ SELECT JSON_OBJECT(
     'acknowledged_time', incidents.acknowledged_time, 'resolved_time', incidents.resolved_time,
     'resolved_by', incidents.resolved_by, 'action_taken', incidents.action_taken, 'root_cause', incidents.root_cause,
     'last_change', incidents.last_change, 'last_change_at', incidents.last_change_at,
-    'last_change_by', incidents.last_change_by, 'version', incidents.version, 'held', incidents.held,
+    'last_change_by', incidents.last_change_by, 'last_change_why', incidents.last_change_why,
+    'version', incidents.version, 'held', incidents.held,
     'unobserved_since', incidents.unobserved_since, 'blind_on', incidents.blind_on,
     'blind_incident', incidents.blind_incident, 'sight_at', incidents.sight_at, 'stale_since', incidents.stale_since,
     'chain_length', incidents.chain_length, 'chain_head', HEX(incidents.chain_head),
@@ -134,14 +135,14 @@ INSERT INTO incidents (
     incident_id, incident_key, status, severity, severity_rank, title, summary, rule_uid, phase, cluster, namespace,
     service, service_category, source, channel, start_time, first_seen_at, last_seen_at, instances_total,
     instances_firing, blind_firing, first_values, last_values, links, owner, acknowledged_time, resolved_time,
-    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, version, chain_length,
+    resolved_by, action_taken, root_cause, last_change, last_change_at, last_change_by, last_change_why, version, chain_length,
     chain_head, alert_count, created_at, held, unobserved_since, blind_on, blind_incident, sight_at, stale_since
 ) VALUES (
     %(incident_id)s, %(incident_key)s, %(status)s, %(severity)s, %(severity_rank)s, %(title)s, %(summary)s,
     %(rule_uid)s, %(phase)s, %(cluster)s, %(namespace)s, %(service)s, %(service_category)s, %(source)s, %(channel)s,
     %(start_time)s, %(first_seen_at)s, %(last_seen_at)s, %(instances_total)s, %(instances_firing)s, %(blind_firing)s,
     %(first_values)s, %(last_values)s, %(links)s, %(owner)s, %(acknowledged_time)s, %(resolved_time)s,
-    %(resolved_by)s, %(action_taken)s, %(root_cause)s, %(last_change)s, %(last_change_at)s, %(last_change_by)s,
+    %(resolved_by)s, %(action_taken)s, %(root_cause)s, %(last_change)s, %(last_change_at)s, %(last_change_by)s, %(last_change_why)s,
     %(version)s, %(chain_length)s, %(chain_head)s, %(recorded)s, %(created_at)s, %(held)s, %(unobserved_since)s,
     %(blind_on)s, %(blind_incident)s, %(sight_at)s, %(stale_since)s
 )
@@ -169,7 +170,7 @@ SET status = %(status)s, severity = %(severity)s, severity_rank = %(severity_ran
     last_values = %(last_values)s, links = %(links)s, owner = %(owner)s, acknowledged_time = %(acknowledged_time)s,
     resolved_time = %(resolved_time)s, resolved_by = %(resolved_by)s, action_taken = %(action_taken)s,
     root_cause = %(root_cause)s, last_change = %(last_change)s, last_change_at = %(last_change_at)s,
-    last_change_by = %(last_change_by)s, alert_count = alert_count + %(recorded)s, version = %(version)s,
+    last_change_by = %(last_change_by)s, last_change_why = %(last_change_why)s, alert_count = alert_count + %(recorded)s, version = %(version)s,
     held = %(held)s, unobserved_since = %(unobserved_since)s, blind_on = %(blind_on)s,
     blind_incident = %(blind_incident)s, sight_at = %(sight_at)s, stale_since = %(stale_since)s,
     chain_length = %(chain_length)s, chain_head = %(chain_head)s

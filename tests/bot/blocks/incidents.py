@@ -22,6 +22,7 @@ from db.model.incident import (
     Severity,
     Status,
 )
+from db.model.reason import Reason
 
 STARTED = datetime(2026, 11, 21, 0, 16, tzinfo=UTC)
 PARTS = KeyParts("ddx1", "prod-eu", "payments", "checkout", "prod")
@@ -246,6 +247,7 @@ def any_incident(draw: st.DrawFn) -> Incident:
         last_change=draw(st.sampled_from(("", "nonsense", *EventKind))),
         last_change_at=draw(st.none() | times),
         last_change_by=draw(st.none() | actors),
+        last_change_why=draw(st.sampled_from(Reason)),
         version=draw(st.integers(1, 10**17)),
     )
 

@@ -13,7 +13,7 @@ from bot.text import ENGLISH, KOREAN, Words
 from bot.text.markup import safe
 from db.model.identity import Actor
 from db.model.incident import Details, Event, Incident, Listing, Status
-from db.model.lifecycle import Action, Already, Changed, Notes, Reason, Refused
+from db.model.lifecycle import Action, Already, Changed, Notes, Refusal, Refused
 from tests.bot.blocks.incidents import (
     ACTIVE,
     HOSTILE,
@@ -80,7 +80,7 @@ def test_every_answer_is_accepted(
         check_message(notices.changed(Changed(incident, event), action, words))
         check_message(notices.already(Already(incident, actor, STARTED, event), action, words))
         check_message(notices.already(Already(incident, None, None), action, words))
-        for reason in Reason:
+        for reason in Refusal:
             check_message(notices.refused(Refused(reason, incident, other), action, words))
             check_message(notices.refused(Refused(reason), action, words, reference=7))
 

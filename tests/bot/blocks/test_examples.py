@@ -32,7 +32,8 @@ from db.model.incident import (
     Severity,
     Status,
 )
-from db.model.lifecycle import Action, Already, Changed, Reason, Refused
+from db.model.lifecycle import Action, Already, Changed, Refusal, Refused
+from db.model.reason import Reason
 from tests.bot.blocks.incidents import (
     ACKNOWLEDGED,
     ACTIVE,
@@ -356,7 +357,13 @@ def test_what_is_not_known_is_left_out() -> None:
 
 def test_an_incident_that_resolved_by_itself_says_so() -> None:
     message = card.incident_card(
-        replace(RESOLVED, resolved_by=source("grafana"), last_change_by=source("grafana")), ENGLISH
+        replace(
+            RESOLVED,
+            resolved_by=source("grafana"),
+            last_change_by=source("grafana"),
+            last_change_why=Reason.ALL_RECOVERED,
+        ),
+        ENGLISH,
     )
     assert "Resolved automatically: all alerts recovered (Grafana)" in drawn(message)
 
@@ -506,8 +513,6 @@ EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
     (EventKind.TRUNCATED, source("grafana"), "", {"alerts": 7},
      "Grafana left out 7 alerts (its limit of alerts per message)",
      "알림 7건이 잘려서 받지 못했습니다 (Grafana)"),
-    (EventKind.RESOLVED, person("U0BOB"), "some_new_rule", {}, "Resolved by <@U0BOB> (some new rule)",
-     "<@U0BOB> 님이 해결했습니다 (some new rule)"),
 ]  # fmt: skip
 
 
@@ -515,7 +520,9 @@ EVENTS: list[tuple[EventKind, Actor, str, dict[str, str | int], str, str]] = [
 def test_a_line_of_the_timeline(
     kind: EventKind, actor: Actor, reason: str, about: dict[str, str | int], english: str, korean: str
 ) -> None:
-    event = Event(incident_id=ACTIVE.incident_id, at=STARTED, kind=kind, actor=actor, reason=reason, details=about)
+    event = Event(
+        incident_id=ACTIVE.incident_id, at=STARTED, kind=kind, actor=actor, reason=Reason(reason), details=about
+    )
     for words, line in ((ENGLISH, english), (KOREAN, korean)):
         message = details.incident_details(Details(incident=ACTIVE, alerts=(), events=(event,)), words)
         check_message(message)
@@ -607,14 +614,14 @@ ANSWERS: list[tuple[SlackMessage, str]] = [
      "#42 CheckoutErrors is active and has no owner: it is not acknowledged."),
     (notices.already(Already(ACTIVE, None, None), Action.REOPEN, ENGLISH),
      "#42 CheckoutErrors is open already. Nothing was changed."),
-    (notices.refused(Refused(Reason.OTHER_OPEN, RESOLVED, OTHER), Action.REOPEN, ENGLISH),
+    (notices.refused(Refused(Refusal.OTHER_OPEN, RESOLVED, OTHER), Action.REOPEN, ENGLISH),
      "#42 CheckoutErrors was not reopened: #43 CheckoutErrors is already open for the same rule and service. "
      "Continue there."),
-    (notices.refused(Refused(Reason.RESOLVED, RESOLVED), Action.ACKNOWLEDGE, ENGLISH),
+    (notices.refused(Refused(Refusal.RESOLVED, RESOLVED), Action.ACKNOWLEDGE, ENGLISH),
      "#42 CheckoutErrors is resolved. To acknowledge it, reopen it first."),
-    (notices.refused(Refused(Reason.NOT_FOUND), Action.RESOLVE, ENGLISH, reference=7), "There is no incident #7."),
+    (notices.refused(Refused(Refusal.NOT_FOUND), Action.RESOLVE, ENGLISH, reference=7), "There is no incident #7."),
     (notices.not_found(ACTIVE.incident_id, ENGLISH), f"There is no incident `{ACTIVE.incident_id}`."),
-    (notices.refused(Refused(Reason.NOT_ALLOWED), Action.RESOLVE, ENGLISH),
+    (notices.refused(Refused(Refusal.NOT_ALLOWED), Action.RESOLVE, ENGLISH),
      "You are not allowed to change incidents. Nothing was changed."),
     (notices.changed(Changed(ACKNOWLEDGED, NOTED), Action.ACKNOWLEDGE, ENGLISH),
      "#42 CheckoutErrors is acknowledged. You are the owner now."),

@@ -15,13 +15,12 @@ from bot.text.markup import Mrkdwn
 from bot.text.words import Who, largest_units
 from db.model.incident import EventKind, Severity, Status
 from db.model.lifecycle import Action
-from db.model.reconcile import FOUND_BY
+from db.model.reason import Reason
 
 HANGUL = re.compile("[가-힣]")
 NOT_WORDS = {"language"}
-REASONS = ("resolved_while_blind", "recovered_while_blind")
 LANGUAGE_FREE = {"firing_of", "resolved_by"}  # `3/5`; a time alone
-MAY_BE_EMPTY = {"number", "severity", "reason", "about"}
+MAY_BE_EMPTY = {"number", "severity", "about"}
 FIXED = [field.name for field in fields(Words) if field.name not in NOT_WORDS]
 SENTENCES = sorted(Words.__abstractmethods__)
 
@@ -45,6 +44,7 @@ VALUES: dict[str, list[Any]] = {
     "Severity": list(Severity),
     "Action": list(Action),
     "EventKind": list(EventKind),
+    "Reason": list(Reason),
     "Who": [Who(Mrkdwn("<@U1>"), is_person=True), Who(Mrkdwn("Grafana"), is_person=False)],
     "Who | None": [None, Who(Mrkdwn("<@U1>"), is_person=True)],
     "Sequence[Mrkdwn]": [(Mrkdwn("a"), Mrkdwn("b"))],
@@ -58,7 +58,6 @@ def combinations(method: Callable[..., str]) -> list[dict[str, Any]]:
         values = VALUES[parameter.annotation] + [Mrkdwn("")] * (
             parameter.annotation in ("str", "Mrkdwn") and name in MAY_BE_EMPTY
         )
-        values = [*values, *REASONS] if name == "reason" else values
         result = [{**some, name: value} for some in result for value in values]
     return result
 
@@ -161,8 +160,39 @@ def test_what_reconciliation_found_is_told_as_such(words: Words) -> None:
     kinds = [EventKind.OPENED, EventKind.JOINED, EventKind.PARTLY_RESOLVED, EventKind.RESOLVED, EventKind.REOPENED]
     for kind in kinds:
         for count in (0, 1, 2):
-            plain = words.event(kind, observer, count=count, severity="", reason="", about=Mrkdwn(""))
-            found = words.event(kind, observer, count=count, severity="", reason=FOUND_BY, about=Mrkdwn(""))
+            plain = words.event(kind, observer, count=count, severity="", reason=Reason.NONE, about=Mrkdwn(""))
+            reason = Reason.FOUND_BY_RECONCILIATION
+            found = words.event(kind, observer, count=count, severity="", reason=reason, about=Mrkdwn(""))
             assert found != plain
             assert "Observer" in found
-            assert FOUND_BY not in found
+            assert reason not in found
+
+
+SAID = {
+    EventKind.OPENED: {Reason.RESOLVED_UNSEEN, Reason.FOUND_BY_RECONCILIATION},
+    EventKind.JOINED: {Reason.FOUND_BY_RECONCILIATION},
+    EventKind.PARTLY_RESOLVED: {Reason.FOUND_BY_RECONCILIATION, Reason.RECOVERED_WITHOUT_DATA},
+    EventKind.HELD: {Reason.NO_DATA, Reason.NO_DATA_SAID},
+    EventKind.ACKNOWLEDGED: {Reason.BULK},
+    EventKind.RESOLVED: {
+        Reason.ALL_RECOVERED, Reason.FOUND_BY_RECONCILIATION, Reason.RECOVERED_WITHOUT_DATA, Reason.BULK,
+    },
+    EventKind.REOPENED: {
+        Reason.FIRED_AGAIN, Reason.FOUND_BY_RECONCILIATION, Reason.STILL_FIRING, Reason.RESOLVED_WITHOUT_DATA,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", LANGUAGES.values(), ids=lambda words: str(words.language))
+def test_every_reason_is_told_in_words(words: Words) -> None:
+    assert set().union(*SAID.values()) == set(Reason) - {Reason.NONE}
+    for kind, reasons in SAID.items():
+        person = Who(Mrkdwn("<@U1>"), is_person=True)
+        told = {
+            reason: words.event(kind, person, count=1, severity="", reason=reason, about=Mrkdwn(""))
+            for reason in reasons
+        }
+        plain = words.event(kind, person, count=1, severity="", reason=Reason.NONE, about=Mrkdwn(""))
+        for reason, line in told.items():
+            assert reason not in line
+            assert line != plain or kind is EventKind.HELD, (kind, reason)

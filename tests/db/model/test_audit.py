@@ -13,6 +13,7 @@ from db.model import audit
 from db.model.audit import Checkpoint, Fault, Kept, Leaf, Linked, Walk
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Chain, Event, EventKind, Status
+from db.model.reason import Reason
 from db.model.removal import Origin, Removal
 from tests.db.builders import an_incident, at
 from tests.strategies import unhurried
@@ -102,7 +103,7 @@ def test_events_cut_off_at_the_end_are_noticed_by_the_incident(events: list[Even
     incident, lines = audit.extended(INCIDENT, events)
     [fault] = faults(incident.chain, kept(lines[:-1]))
     assert (fault.what, fault.words) == ("missing", f"events {len(events)} to {len(events)} are not there")
-    _, other = audit.extended(INCIDENT, [*events[:-1], replace(events[-1], reason="another")])
+    _, other = audit.extended(INCIDENT, [*events[:-1], replace(events[-1], reason=Reason.BULK)])
     assert [fault.what for fault in faults(incident.chain, kept(other))] == ["head"]
 
 

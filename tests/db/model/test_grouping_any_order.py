@@ -12,11 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from db.model.alert import Alert, AlertKind, AlertState
-from db.model.blind import RECOVERED_REASON, Blindness
+from db.model.blind import Blindness
 from db.model.incident import EventKind
 from db.model.lifecycle import Action
 from db.model.meaning import Meaning
 from db.model.policy import Policy
+from db.model.reason import Reason
 from tests.db.builders import an_alert, at, cannot_see, key_of
 from tests.db.model.record import MemoryRecord
 from tests.strategies import unhurried
@@ -92,7 +93,11 @@ def told(record: MemoryRecord, story: list[tuple[int, list[Alert] | tuple[Action
             for event in decided.events:
                 if event.kind is EventKind.RESOLVED:
                     # What was due settled before the body was read, in which the rule may have gone blind again.
-                    blind = before if event.reason == RECOVERED_REASON else {rule for rule, _, _ in record.blind}
+                    blind = (
+                        before
+                        if event.reason is Reason.RECOVERED_WITHOUT_DATA
+                        else {rule for rule, _, _ in record.blind}
+                    )
                     rule = record.incidents[event.incident_id].parts.rule_uid
                     assert rule not in blind, "silence is no recovery"
         elif record.incidents:

@@ -16,7 +16,7 @@ from db.model.lifecycle import (
     Changed,
     Notes,
     Outcome,
-    Reason,
+    Refusal,
     Refused,
     reopened,
     transition,
@@ -90,7 +90,7 @@ def test_the_loser_of_a_race_is_told_who_was_first() -> None:
 def test_an_acknowledgement_never_reopens() -> None:
     resolved = in_status(Status.RESOLVED)
     for action in (Action.ACKNOWLEDGE, Action.UNACKNOWLEDGE):
-        assert transition(resolved, action, JIYOUNG, at(20)) == Refused(Reason.RESOLVED, resolved)
+        assert transition(resolved, action, JIYOUNG, at(20)) == Refused(Refusal.RESOLVED, resolved)
 
 
 def test_taking_back_an_acknowledgement_leaves_nobody_in_charge() -> None:
@@ -147,7 +147,7 @@ def test_an_incident_is_not_reopened_beside_another_open_one_of_its_key() -> Non
     resolved = in_status(Status.RESOLVED)
     other = replace(in_status(Status.ACTIVE), number=8)
     assert transition(resolved, Action.REOPEN, JIYOUNG, at(30), other_open=other) == Refused(
-        Reason.OTHER_OPEN, resolved, other
+        Refusal.OTHER_OPEN, resolved, other
     )
 
 
@@ -179,7 +179,7 @@ def test_whatever_people_do(story: list[tuple[Action, object, Notes | None]]) ->
             case Already(after):
                 assert after == incident
             case Refused(reason):
-                assert reason is Reason.RESOLVED
+                assert reason is Refusal.RESOLVED
                 after = incident
             case _:
                 raise AssertionError(outcome)

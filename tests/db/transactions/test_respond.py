@@ -10,7 +10,7 @@ import pytest
 from db.database import Database
 from db.model.identity import IncidentId, person
 from db.model.incident import EventKind, Status
-from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Reason, Refused
+from db.model.lifecycle import Action, Already, Changed, Notes, Outcome, Refusal, Refused
 from db.model.policy import Policy
 from db.transactions import lookup, respond
 from tests.db.builders import POLICY, an_alert, ask, at, check_record, deliver, key_of
@@ -47,7 +47,7 @@ def test_an_incident_is_found_by_its_number_too(database: Database) -> None:
 @pytest.mark.parametrize("of", [2, 0, -1, 10**30, IncidentId("INC-nowhere"), IncidentId("' OR 1=1 -- ")])
 def test_what_is_not_there_is_not_found(database: Database, of: IncidentId | int) -> None:
     deliver(database, an_alert())
-    assert act(database, Action.RESOLVE, of=of) == Refused(Reason.NOT_FOUND)
+    assert act(database, Action.RESOLVE, of=of) == Refused(Refusal.NOT_FOUND)
 
 
 def test_a_second_click_changes_nothing_and_says_who_was_first(database: Database) -> None:
@@ -123,7 +123,7 @@ def test_an_acknowledgement_never_reopens(database: Database) -> None:
     act(database, Action.RESOLVE)
     outcome = act(database, Action.ACKNOWLEDGE, who="U2", now=11)
     assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.RESOLVED
+    assert outcome.reason is Refusal.RESOLVED
     assert ask(database, "SELECT status FROM incidents") == [{"status": "resolved"}]
 
 
@@ -133,7 +133,7 @@ def test_a_reopening_is_refused_while_another_incident_of_the_key_is_open(databa
     deliver(database, an_alert(starts=20), now=30)
     outcome = act(database, Action.REOPEN, now=40)
     assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.OTHER_OPEN
+    assert outcome.reason is Refusal.OTHER_OPEN
     assert outcome.other is not None
     assert outcome.other.number == 2
 
@@ -150,7 +150,7 @@ def test_who_is_not_named_may_not_act(database: Database) -> None:
     deliver(database, an_alert())
     policy = replace(POLICY, may_act=frozenset({"U1"}))
     outcome = respond.change_status(database, FIRST, Action.RESOLVE, JIYOUNG, at(10), policy=policy)
-    assert outcome == Refused(Reason.NOT_ALLOWED)
+    assert outcome == Refused(Refusal.NOT_ALLOWED)
     assert isinstance(respond.change_status(database, FIRST, Action.RESOLVE, MINSU, at(10), policy=policy), Changed)
 
 
