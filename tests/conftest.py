@@ -10,7 +10,7 @@ import pytest
 
 from db.database import Database
 from db.migrate import migrate
-from db.settings import DatabaseSettings
+from tests.db.builders import settings_of
 from tests.servers.database import DbUrl, TestServer
 from tests.servers.observer import Observer, Town
 from tests.servers.slack import SandboxSlack
@@ -83,15 +83,10 @@ def migrated_database(server: TestServer) -> DbUrl:
     return url
 
 
-def settings_of(url: DbUrl) -> DatabaseSettings:
-    """How the program is told of a test's database."""
-    return DatabaseSettings(host=url.host, port=url.port, user=url.user, password=url.password, name=url.name)
-
-
-def open_database(url: DbUrl, *, pool_size: int = 4, patience_seconds: float = 30.0) -> Database:
-    """A pool as the program opens it, with more patience than a person has."""
+def open_database(url: DbUrl, *, pool_size: int = 4, patience_seconds: float = 30.0, port: int = 0) -> Database:
+    """A pool as the program opens it, with more patience than a person has; `port` leads there through a proxy."""
     return Database(
-        settings_of(url),
+        settings_of(url, port=port),
         pool_size=pool_size,
         statement_seconds=30.0,
         lock_seconds=10,

@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -46,14 +46,7 @@ class CountingDatabase(Database):
     runs = 0
     _counts = threading.Lock()
 
-    def transact(
-        self,
-        work: Callable[[Transaction], T],
-        *,
-        idempotent: bool = False,
-        patience_seconds: float | None = None,
-        together: bool = False,
-    ) -> T:
+    def transact(self, work: Callable[[Transaction], T], **options: Any) -> T:
         with self._counts:
             self.calls += 1
 
@@ -62,7 +55,7 @@ class CountingDatabase(Database):
                 self.runs += 1
             return work(tx)
 
-        return super().transact(counted, idempotent=idempotent, patience_seconds=patience_seconds, together=together)
+        return super().transact(counted, **options)
 
     @property
     def repeats(self) -> int:

@@ -18,8 +18,8 @@ from db.model.identity import IncidentId, person
 from db.model.incident import Filter
 from db.model.lifecycle import Action
 from db.transactions import ingest, lookup, repeats, respond, telling
-from tests.conftest import empty_tables, open_database, settings_of
-from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, check_record, deliver, sql
+from tests.conftest import empty_tables, open_database
+from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, check_record, deliver, settings_of, sql
 from tests.servers.cluster import Cluster
 from tests.servers.slack import wait_until
 

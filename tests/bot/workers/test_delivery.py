@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pytest
 
 from bot.blocks.message import SlackMessage
 from bot.secret import Secret
-from bot.slack import Outcome, RateLimited, Reports, Sent, Slack, Thread
+from bot.slack import Reports, Slack
 from bot.workers.delivery import IDLE_SECONDS, Delivery, Face, Routes
 from db.database import Database
 from db.model.message import Message
 from tests.db.builders import an_alert, ask, at, deliver
+from tests.servers.slack import TOKEN, SandboxSlack
 
 PAUSE = 0.25
-
-
-class Ear(Slack):
-    """A Slack that takes what it is told, or refuses once."""
-
-    def __init__(self) -> None:
-        super().__init__(Secret("SLACK_BOT_TOKEN", "xoxb-1"), "http://127.0.0.1:9/")
-        self.posts: list[str] = []
-        self.answers: list[Outcome] = []
-
-    def post(
-        self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], key: str, *, thread: Thread | None = None
-    ) -> Outcome:
-        """Write it down."""
-        if self.answers:
-            return self.answers.pop()
-        self.posts.append(text)
-        return Sent(channel, f"171.{len(self.posts):03}", {})
 
 
 class Worker:
     """A worker whose seconds pass when the test says so."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, slack: SandboxSlack) -> None:
         self.now = 1000.0
         self.look_costs = 0.0  # seconds that pass with each look at the clock
-        self.slack = Ear()
         self.delivery = Delivery(
             database=database,
-            slack=self.slack,
+            slack=Slack(Secret("SLACK_BOT_TOKEN", TOKEN), slack.api_url),
             reports=Reports(),
             render=self._face,
             clock=lambda: at(0),
@@ -71,8 +51,8 @@ class Worker:
 
 
 @pytest.fixture
-def worker(database: Database) -> Worker:
-    return Worker(database)
+def worker(database: Database, slack: SandboxSlack) -> Worker:
+    return Worker(database, slack)
 
 
 def waiting(database: Database, number: int) -> None:
@@ -82,7 +62,9 @@ def waiting(database: Database, number: int) -> None:
     assert ask(database, "SELECT COUNT(*) AS n FROM slack_messages WHERE behind = 1") == [{"n": number}]
 
 
-def test_a_card_goes_at_the_moment_its_channel_takes_one(worker: Worker, database: Database) -> None:
+def test_a_card_goes_at_the_moment_its_channel_takes_one(
+    worker: Worker, database: Database, slack: SandboxSlack
+) -> None:
     waiting(database, 3)
     assert worker.delivery.turn() == 0.0
     worker.now += 0.3  # past the pause of the card that was posted
@@ -91,7 +73,7 @@ def test_a_card_goes_at_the_moment_its_channel_takes_one(worker: Worker, databas
     assert worker.delivery.turn() == pytest.approx(0.01)
     worker.now += 0.0101
     assert worker.delivery.turn() == 0.0
-    assert len(worker.slack.posts) == 2
+    assert len(slack.messages()) == 2
 
 
 def test_a_moment_wakes_one_thread_of_several(worker: Worker, database: Database) -> None:
@@ -115,11 +97,11 @@ def test_what_pauses_by_itself_is_looked_for_when_it_is_due(worker: Worker, data
 
 
 def test_a_message_that_slack_put_off_is_looked_for_when_its_own_pause_is_over(
-    worker: Worker, database: Database
+    worker: Worker, database: Database, slack: SandboxSlack
 ) -> None:
     """Its pause begins a little later than that of its channel, whose end finds nothing yet."""
     waiting(database, 1)
-    worker.slack.answers.append(RateLimited(2.0))
+    slack.fault("chat.postMessage", "ratelimit", retry_after=2, times=1)
     worker.look_costs = 0.001
     assert worker.delivery.turn() == 0.0
     worker.look_costs = 0.0

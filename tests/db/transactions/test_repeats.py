@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 
 import pymysql
@@ -18,13 +20,14 @@ from db.errors import Duplicate, Outdated
 from db.memory import Memory
 from db.model.alert import Rejected
 from db.model.grouping import Known, plan
-from db.model.identity import person
+from db.model.identity import IncidentKey, person
 from db.model.lifecycle import Action
 from db.model.memory import worth_remembering
 from db.store import incidents, instances
 from db.transactions import ingest, repeats, respond
 from tests.conftest import empty_tables, open_database
-from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, check_record, count, key_of
+from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, check_record, count, key_of, sql
+from tests.db.proxy import Proxy
 from tests.db.test_concurrency import at_once, check_timeline
 from tests.db.transactions.test_together import Clicked, Webhook, play, snapshot, story
 from tests.servers.database import DbUrl
@@ -75,11 +78,19 @@ def test_a_repeat_is_recorded_as_it_would_be_without_memory(db_url: DbUrl, datab
     assert ([answer for answer, _ in found], snapshot(db_url)) == expected
 
 
-def test_nothing_is_read_for_it(database: Database, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    learnt(database, memory, "a")
-    monkeypatch.setattr(incidents, "open_and_last_of_keys", None)
-    monkeypatch.setattr(instances, "ask_names", None)
-    assert from_memory(database, memory, an_arrival("a", now=3)) == [True]
+def test_nothing_is_read_for_it(db_url: DbUrl, memory: Memory) -> None:
+    said: list[str] = []
+
+    def hear(connection: int, text: str) -> str:
+        said.append(text)
+        return ""
+
+    with Proxy(db_url) as wire, closing(open_database(db_url, port=wire.port)) as database:
+        learnt(database, memory, "a")
+        wire.watch(hear)
+        assert from_memory(database, memory, an_arrival("a", now=3)) == [True]
+        wire.watch(None)
+    assert set(re.findall(r"(?:FROM|JOIN)\s+(\w+)", "\n".join(said))) == {"deliveries"}, "where its own row went"
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -154,15 +165,17 @@ def check_memory(database: Database, memory: Memory) -> None:
     """What is remembered as of the present turn of a key is what the record says."""
 
     def work(tx: Transaction) -> None:
-        keys = list(memory._keys)
+        every = [IncidentKey(row["incident_key"]) for row in tx.rows(sql("SELECT incident_key FROM incident_keys"))]
+        remembered = {key: one for key in every if (one := memory.recall(key)) is not None}
+        keys = list(remembered)
         turns = incidents.ask_turns(tx, keys)()
-        names = [(key, name) for key in keys for name in memory._keys[key].instances]
+        names = [(key, name) for key in keys for name in remembered[key].instances]
         opened, last = incidents.open_and_last_of_keys(tx, keys)
         known = Known(open=opened, last=last, instances=instances.ask_names(tx, names)())
         nothing = plan([], known, POLICY, at(0), source_name="grafana")
         read = worth_remembering(known, nothing, turns, 0)
         for key, turn in turns.items():
-            mine = memory._keys[key]
+            mine = remembered[key]
             if mine.turn == turn:
                 assert (read[key].instances, read[key].incident_id) == (mine.instances, mine.incident_id)
                 assert (read[key].number, read[key].last_seen_at) == (mine.number, mine.last_seen_at)
@@ -344,16 +357,11 @@ def check_links(url: DbUrl, answers: Sequence[tuple[object, bytes]]) -> None:
         assert row["fingerprint"] in json.loads(row["body"])
 
 
-class Node(Database):
+def test_links_are_right_where_numbers_have_steps(memory: Memory, db_url: DbUrl) -> None:
     """A node of a cluster gives numbers in steps of its own."""
-
-    def _session(self) -> str:
-        return super()._session() + ", auto_increment_increment = 7, auto_increment_offset = 3"
-
-
-def test_links_are_right_where_numbers_have_steps(database: Database, memory: Memory, db_url: DbUrl) -> None:
-    node = open_database(db_url)
-    node.__class__ = Node
+    node = open_database(db_url, pool_size=1)
+    steps = "SET SESSION auto_increment_increment = 7, auto_increment_offset = 3"
+    node.transact(lambda tx: tx.execute(sql(steps)))  # of the only connection
     learnt(node, memory, *"abc")
     arrivals = [an_arrival(name, now=9) for name in "abcab"]
     answers = [answer["delivery"] for answer, remembered in record(node, memory, arrivals) if remembered]
@@ -441,6 +449,12 @@ def test_two_replicas_and_people_leave_every_promise_kept(db_url: DbUrl) -> None
     pool.close()
 
 
+def can_plan(memory: Memory) -> bool:
+    """Whether nobody else is planning."""
+    with memory.planning() as mine:
+        return mine is not None
+
+
 def test_others_are_not_held_up_by_one_who_waits_for_a_lock(database: Database, memory: Memory) -> None:
     learnt(database, memory, "a")
     for number in range(3):
@@ -458,8 +472,8 @@ def test_others_are_not_held_up_by_one_who_waits_for_a_lock(database: Database, 
     waiting = threading.Thread(target=repeats.record, args=(database, [an_arrival("a", now=5)], POLICY, memory))
     waiting.start()
     try:
-        while memory._planning.acquire(blocking=False):  # it has not begun yet
-            memory._planning.release()
+        while can_plan(memory):  # it has not begun yet
+            pass
         ((answer, remembered),) = record(database, memory, [an_arrival("s", service="search", now=6)])
         assert not remembered, "who plans is waiting, so this one does not"
         assert answer["meanings"] == {"repeat": 1}
