@@ -1,41 +1,44 @@
-"""Runs Observer: `python -m receiver`, or `observer` once installed."""
+"""The command `observer`, also `python -m receiver`: it serves, or runs one of the database's commands."""
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
 import uvicorn
 
-from db.env import SettingsError
+from db.commands import cli
 from receiver import logs
 from receiver.app import Settings, create_app
 from receiver.server import server_config
+from receiver.sources.stored import read_stored
 
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit status, 2 when the settings are wrong."""
-    argparse.ArgumentParser(
-        prog="observer",
-        description="Turn alerts of Grafana and Alertmanager into incidents that people handle in Slack. Runs until "
-        "SIGTERM or Ctrl-C. All settings are environment variables (DB_HOST, SLACK_BOT_TOKEN, WEBHOOK_TOKEN, ...); "
-        "those that are missing or wrong are named at the start, and .env.example lists them all.",
-        epilog="The record is looked after by `python -m db`: migrate, status, check, tidy, replay, verify-audit.",
-    ).parse_args(arguments)
-    try:
-        settings = Settings.from_env(os.environ)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
+    """Serve, or run the command that is named; the exit status, 2 when the settings are wrong."""
+    return cli.run(
+        arguments,
+        env=os.environ,
+        clock=lambda: datetime.now(UTC),
+        read=read_stored,
+        env_file=Path(".env"),
+        serve=_serve,
+    )
+
+
+def _serve(env: Mapping[str, str]) -> int:
+    """Serve until SIGTERM or Ctrl-C. Raises `SettingsError`."""
+    settings = Settings.from_env(env)
     logs.configure(settings.receiver.log_format)
     _share_one_heap()
     app = create_app(settings)

@@ -23,24 +23,25 @@ def run(
     clock: Callable[[], datetime],
     read: ReadStored,
     env_file: Path | None = None,
+    serve: Callable[[Mapping[str, str]], int] | None = None,
 ) -> int:
     """Run one command; the exit status: 0 done, 1 not possible or something found, 2 wrong settings.
 
-    Settings in the `env_file` count where `env` has none of that name.
+    Settings in the `env_file` count where `env` has none of that name. With `serve` this is the command `observer`,
+    which serves with these settings unless another command is given.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m db",
-        description="Look after Observer's record: the database that DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and "
-        "DB_NAME name, in the environment or in the file .env of this folder. `python -m db COMMAND --help` says more "
-        "of each.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser = _for_the_database() if serve is None else _for_everything()
+    commands = parser.add_subparsers(dest="command", required=serve is None, metavar="COMMAND")
+    if serve is not None:
+        commands.add_parser("serve", help="run the program; the default")
     for module in (schema, check, tidy, replay, verify_audit):
         module.add(commands)
     parsed = parser.parse_args(arguments)
-    command: Callable[[argparse.Namespace, Context], int] = parsed.run
     try:
         settings = {**read_env_file(env_file), **env} if env_file else env
+        if serve is not None and parsed.command in (None, "serve"):
+            return serve(settings)
+        command: Callable[[argparse.Namespace, Context], int] = parsed.run
         return command(parsed, Context(settings, clock, read, sys.stdout))
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -54,3 +55,22 @@ def run(
     except KeyboardInterrupt:
         print("Interrupted; what was committed stays, and the command can be run again.", file=sys.stderr)
         return 130
+
+
+def _for_the_database() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="python -m db",
+        description="Look after Observer's database: DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME name it, in "
+        "the environment or in the file .env of this folder. `python -m db COMMAND --help` says more of each.",
+    )
+
+
+def _for_everything() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="observer",
+        description="Turn alerts of Grafana and Alertmanager into incidents that people handle in Slack. All settings "
+        "are environment variables (DB_HOST, SLACK_BOT_TOKEN, WEBHOOK_TOKEN, ...) or lines of the file .env of this "
+        "folder. Those that are missing or wrong are named at the start; .env.example lists them all.",
+        epilog="For example: `observer` serves, `observer status` looks at the tables, `observer check --help` says "
+        "more of a command.",
+    )

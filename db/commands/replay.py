@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe it."""
     one = commands.add_parser(
         "replay",
-        help="read stored deliveries again, into an empty database or as a dry run",
+        help="read stored deliveries again",
         description="Read all stored deliveries of the database that DB_* names again, through this program's readers "
         "and rules. With --into the result goes into the empty database that REPLAY_DB_HOST, REPLAY_DB_PORT, "
         "REPLAY_DB_USER, REPLAY_DB_PASSWORD and REPLAY_DB_NAME name, with the times of the originals and with what "

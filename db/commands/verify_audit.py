@@ -14,7 +14,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe it."""
     parser = commands.add_parser(
         "verify-audit",
-        help="follow the hash chains of all timelines: is anything changed, missing, inserted or re-ordered?",
+        help="look for timelines that somebody changed",
     )
     parser.set_defaults(run=_run)
     parser.add_argument("--json", action="store_true", help="print one JSON object")

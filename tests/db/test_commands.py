@@ -93,6 +93,25 @@ def test_settings_are_read_from_the_env_file_of_the_folder(db_url: DbUrl, tmp_pa
     assert ".env, line 1: expected KEY=VALUE." in wrong.stderr
 
 
+def test_one_command_does_everything_with_the_settings_of_its_folder(db_url: DbUrl, tmp_path: Path) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+    def observer(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "receiver", *arguments], cwd=tmp_path, env={**kept, "PYTHONPATH": str(CHECKOUT)},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in db_url.env().items()), "utf-8")
+    assert "is up to date" in observer("status").stdout
+    assert "All checks passed." in observer("check").stdout
+    for arguments in ((), ("serve",)):
+        serving = observer(*arguments)
+        assert serving.returncode == 2
+        assert "SLACK_SIGNING_SECRET" in serving.stderr
+        assert "DB_HOST" not in serving.stderr, "that is in the file"
+
+
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_the_program_says_what_it_is(option: str) -> None:
     def observer(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -104,6 +123,8 @@ def test_the_program_says_what_it_is(option: str) -> None:
     done = observer(option)
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage: observer" in done.stdout
+    assert all(name in done.stdout for name in ("serve", "migrate", "status", "check", "replay", "verify-audit"))
+    assert len(done.stdout.splitlines()) <= 24, "it fits a screen"
     assert ".env.example" in done.stdout
     assert observer("--nothing").returncode == 2
 

@@ -99,7 +99,7 @@ class ObserverProcess:
         self._slack = slack
         self._command = list(command)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self._environment = {**kept, **environment(url, slack, port, more)}
+        self._environment = {**kept, "PYTHONPATH": str(CHECKOUT), **environment(url, slack, port, more)}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -118,7 +118,7 @@ class ObserverProcess:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=CHECKOUT, env=self._environment, stdout=output, stderr=subprocess.STDOUT,
+                cwd=self.log.parent, env=self._environment, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         if wait:
             wait_until(self.ready, f"the program to be ready (its log: {self.log})", seconds=60)
