@@ -27,21 +27,21 @@ from tests.db.builders import (
     deliver,
     sql,
 )
-from tests.db.proxy import Proxy
 from tests.servers.database import DbUrl, TestServer
+from tests.servers.proxy import Wire
 
 ADD = sql("INSERT INTO slack_facts (name, value, learned_at) VALUES (%(name)s, '{}', UTC_TIMESTAMP(6))")
 
 
 @pytest.fixture
-def wire(db_url: DbUrl) -> Iterator[Proxy]:
+def wire(db_url: DbUrl) -> Iterator[Wire]:
     """A wire to the tests' server that can be cut."""
-    with Proxy(db_url) as proxy:
+    with Wire(db_url) as proxy:
         yield proxy
 
 
 @contextmanager
-def through(wire: Proxy, url: DbUrl, **limits: float) -> Iterator[Database]:
+def through(wire: Wire, url: DbUrl, **limits: float) -> Iterator[Database]:
     """A pool whose connections go over the wire."""
     pool = a_pool(url, host="127.0.0.1", port=wire.port, **limits)  # type: ignore[arg-type]
     yield pool
@@ -102,7 +102,7 @@ def test_a_connection_killed_while_it_was_idle_is_replaced(db_url: DbUrl, databa
 
 @pytest.mark.parametrize("place", range(1, 4))
 def test_a_wire_that_breaks_at_any_statement_leaves_nothing_half_written(
-    wire: Proxy, db_url: DbUrl, database: Database, place: int
+    wire: Wire, db_url: DbUrl, database: Database, place: int
 ) -> None:
     seen = 0
 
@@ -123,7 +123,7 @@ def test_a_wire_that_breaks_at_any_statement_leaves_nothing_half_written(
 
 
 def test_a_wire_that_breaks_before_the_first_statement_costs_nothing(
-    wire: Proxy, db_url: DbUrl, database: Database
+    wire: Wire, db_url: DbUrl, database: Database
 ) -> None:
     with through(wire, db_url) as pool:
         pool.transact(lambda tx: tx.rows(sql("SELECT 1")))
@@ -138,7 +138,7 @@ def test_a_wire_that_breaks_before_the_first_statement_costs_nothing(
 
 @pytest.mark.parametrize("arrives", [False, True])
 def test_a_commit_without_an_answer_is_unknown_and_never_repeated(
-    wire: Proxy, db_url: DbUrl, database: Database, arrives: bool
+    wire: Wire, db_url: DbUrl, database: Database, arrives: bool
 ) -> None:
     runs = 0
 
@@ -157,7 +157,7 @@ def test_a_commit_without_an_answer_is_unknown_and_never_repeated(
 
 @pytest.mark.parametrize("arrives", [False, True])
 def test_a_delivery_whose_commit_got_no_answer_is_recorded_exactly_once(
-    wire: Proxy, db_url: DbUrl, database: Database, arrives: bool
+    wire: Wire, db_url: DbUrl, database: Database, arrives: bool
 ) -> None:
     delivery, reading = a_delivery(b"the bytes"), a_reading(an_alert("f1"), an_alert("f2"))
     with through(wire, db_url) as pool:
@@ -174,7 +174,7 @@ def test_a_delivery_whose_commit_got_no_answer_is_recorded_exactly_once(
 
 @pytest.mark.parametrize("place", range(16))
 def test_a_delivery_survives_a_wire_that_breaks_anywhere(
-    wire: Proxy, db_url: DbUrl, database: Database, place: int
+    wire: Wire, db_url: DbUrl, database: Database, place: int
 ) -> None:
     """After each of its statements in turn: recorded once, and whole."""
     deliver(database, an_alert("f1", service="a"))
@@ -241,7 +241,7 @@ def test_a_silent_server_keeps_nobody_longer_than_patience(db_url: DbUrl) -> Non
         assert took < 2.9, "in time for Slack's three seconds"
 
 
-def test_a_server_that_falls_silent_is_told_in_time(wire: Proxy, db_url: DbUrl) -> None:
+def test_a_server_that_falls_silent_is_told_in_time(wire: Wire, db_url: DbUrl) -> None:
     """The wire stays open and carries nothing any more, as when a cable is pulled."""
     with through(wire, db_url, statement=1.0, patience=1.4, work=1.4) as pool:
         pool.transact(lambda tx: tx.rows(sql("SELECT 1")))

@@ -16,16 +16,16 @@ from db.hosts import ASIDE_SECONDS, Hosts
 from db.server.private import PrivateServer, reserved_port
 from db.settings import DatabaseSettings
 from tests.db.builders import settings_of
-from tests.db.proxy import Proxy
 from tests.db.test_database_away import ADD, facts, failure, first_insert, is_commit, silent_server
 from tests.db.test_hosts import Clock
 from tests.servers.database import CHECKOUT, DbUrl, TestServer
+from tests.servers.proxy import Wire
 
 
 @pytest.fixture
-def wire(db_url: DbUrl) -> Iterator[Proxy]:
+def wire(db_url: DbUrl) -> Iterator[Wire]:
     """A wire to the tests' server that can be cut: the preferred host of these tests."""
-    with Proxy(db_url) as proxy:
+    with Wire(db_url) as proxy:
         yield proxy
 
 
@@ -80,7 +80,7 @@ def test_people_are_answered_in_time_although_the_first_host_is_silent(db_url: D
         assert took < 2.9, "in time for Slack's three seconds"
 
 
-def test_a_host_that_falls_silent_is_left_in_time(wire: Proxy, db_url: DbUrl) -> None:
+def test_a_host_that_falls_silent_is_left_in_time(wire: Wire, db_url: DbUrl) -> None:
     pool = pool_of(pair(db_url, wire.port), people=True)
     add("one", pool)
     assert pool.host == f"127.0.0.1:{wire.port}"
@@ -91,7 +91,7 @@ def test_a_host_that_falls_silent_is_left_in_time(wire: Proxy, db_url: DbUrl) ->
     assert facts(pool) == ["one", "three", "two"]
 
 
-def test_a_transaction_cut_in_the_middle_runs_again_on_the_next_host(wire: Proxy, db_url: DbUrl) -> None:
+def test_a_transaction_cut_in_the_middle_runs_again_on_the_next_host(wire: Wire, db_url: DbUrl) -> None:
     pool = pool_of(pair(db_url, wire.port))
     add("one", pool)
     wire.cut_before(first_insert)
@@ -101,7 +101,7 @@ def test_a_transaction_cut_in_the_middle_runs_again_on_the_next_host(wire: Proxy
     assert facts(pool) == ["one", "two"]
 
 
-def test_a_commit_without_an_answer_stays_unknown_and_the_next_host_can_tell(wire: Proxy, db_url: DbUrl) -> None:
+def test_a_commit_without_an_answer_stays_unknown_and_the_next_host_can_tell(wire: Wire, db_url: DbUrl) -> None:
     pool = pool_of(pair(db_url, wire.port))
     wire.cut_after(is_commit)
     with pytest.raises(OutcomeUnknown):
@@ -111,7 +111,7 @@ def test_a_commit_without_an_answer_stays_unknown_and_the_next_host_can_tell(wir
     assert pool.host == f"{db_url.host}:{db_url.port}"
 
 
-def test_new_connections_go_back_to_the_preferred_host_after_a_while(wire: Proxy, db_url: DbUrl) -> None:
+def test_new_connections_go_back_to_the_preferred_host_after_a_while(wire: Wire, db_url: DbUrl) -> None:
     clock = Clock()
     pool = pool_of(pair(db_url, wire.port), clock)
     wire.cut_before(first_insert)
@@ -124,7 +124,7 @@ def test_new_connections_go_back_to_the_preferred_host_after_a_while(wire: Proxy
     assert pool.host == f"127.0.0.1:{wire.port}"
 
 
-def test_the_pool_for_people_follows_the_other_one_back(wire: Proxy, db_url: DbUrl) -> None:
+def test_the_pool_for_people_follows_the_other_one_back(wire: Wire, db_url: DbUrl) -> None:
     clock = Clock()
     settings = pair(db_url, wire.port)
     hosts = Hosts(settings.addresses, clock)

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import pymysql
 
-from tests.db.proxy import Proxy as Wire
 from tests.faults.case import NotHere, case
 from tests.faults.program_cases import Commits, of_delivery, through
 from tests.faults.stage import Stage, is_root
 from tests.servers.database import DbUrl
 from tests.servers.observer import rows
-from tests.servers.proxy import Proxy
+from tests.servers.proxy import Proxy, Wire
 
 AWAY = """Webhooks wait up to 8 seconds, then get 503, and the source sends again; clicks fail plainly and change
 nothing; /health stays 200, /ready is 503 and says why. Afterwards everything goes on by itself."""

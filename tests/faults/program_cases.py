@@ -8,16 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.db.proxy import Proxy
 from tests.faults.case import case
 from tests.faults.stage import Stage
 from tests.servers.database import DbUrl
 from tests.servers.observer import ObserverProcess, rows
+from tests.servers.proxy import Wire
 
 CALM = "Nothing but a pause. Grafana sends again what got no answer; the card appears once."
 
 
-def through(wire: Proxy, url: DbUrl) -> DbUrl:
+def through(wire: Wire, url: DbUrl) -> DbUrl:
     """The same database, over the wire."""
     return DbUrl("127.0.0.1", wire.port, url.user, url.password, url.name)
 
@@ -53,7 +53,7 @@ def of_claim(text: str) -> bool:
     return text.startswith("UPDATE slack_messages") and "claimed_by = " in text and "posting_since = CASE" in text
 
 
-def freeze_at(wire: Proxy, program: ObserverProcess, after: Callable[[str], bool], how: str) -> threading.Event:
+def freeze_at(wire: Wire, program: ObserverProcess, after: Callable[[str], bool], how: str) -> threading.Event:
     """Stop the program in its tracks when it commits; `how` "before": the server never hears of it."""
     commits, frozen = Commits(after), threading.Event()
 
@@ -88,7 +88,7 @@ def claimed(stage: Stage) -> bool:
 
 @case("Observer killed (-9)", "before the commit", CALM)
 def killed_before_the_commit(stage: Stage) -> None:
-    with Proxy(stage.url) as wire, stage.process(url=through(wire, stage.url)) as program:
+    with Wire(stage.url) as wire, stage.process(url=through(wire, stage.url)) as program:
         sender = send_and_freeze(stage, freeze_at(wire, program, of_delivery, "before"))
         program.kill()
         wire.watch(None)
@@ -101,7 +101,7 @@ def killed_before_the_commit(stage: Stage) -> None:
 
 @case("Observer killed (-9)", "between the commit and the answer", CALM)
 def killed_between_commit_and_answer(stage: Stage) -> None:
-    with Proxy(stage.url) as wire, stage.process(url=through(wire, stage.url)) as program:
+    with Wire(stage.url) as wire, stage.process(url=through(wire, stage.url)) as program:
         sender = send_and_freeze(stage, freeze_at(wire, program, of_delivery, ""))
         stage.wait(lambda: recorded(stage) == 1, "the commit")
         program.kill()
@@ -123,7 +123,7 @@ def killed_between_commit_and_answer(stage: Stage) -> None:
     slow=True,
 )
 def killed_while_holding_a_lease(stage: Stage) -> None:
-    with Proxy(stage.url) as wire, stage.process(url=through(wire, stage.url)) as program:
+    with Wire(stage.url) as wire, stage.process(url=through(wire, stage.url)) as program:
         frozen = freeze_at(wire, program, of_claim, "")
         sender = threading.Thread(target=stage.alert, daemon=True)
         sender.start()

@@ -18,10 +18,9 @@ from db.transactions import ingest
 from receiver.collector import HELD_UP_SECONDS, LONGEST_WAIT_SECONDS, Collector
 from tests.conftest import open_database
 from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, check_record
-from tests.db.proxy import Proxy as Wire
 from tests.servers.database import DbUrl
 from tests.servers.observer import rows
-from tests.servers.proxy import Proxy
+from tests.servers.proxy import Proxy, Wire
 
 
 @pytest.fixture

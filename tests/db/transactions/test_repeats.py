@@ -27,11 +27,11 @@ from db.store import incidents, instances
 from db.transactions import ingest, repeats, respond
 from tests.conftest import empty_tables, open_database
 from tests.db.builders import POLICY, a_delivery, a_reading, an_alert, ask, at, check_record, count, key_of, sql
-from tests.db.proxy import Proxy
 from tests.db.test_concurrency import at_once, check_timeline
 from tests.db.transactions.test_together import Clicked, Webhook, play, snapshot, story
 from tests.servers.database import DbUrl
 from tests.servers.observer import rows
+from tests.servers.proxy import Wire
 
 Answer = dict[str, object]
 
@@ -85,7 +85,7 @@ def test_nothing_is_read_for_it(db_url: DbUrl, memory: Memory) -> None:
         said.append(text)
         return ""
 
-    with Proxy(db_url) as wire, closing(open_database(db_url, port=wire.port)) as database:
+    with Wire(db_url) as wire, closing(open_database(db_url, port=wire.port)) as database:
         learnt(database, memory, "a")
         wire.watch(hear)
         assert from_memory(database, memory, an_arrival("a", now=3)) == [True]
