@@ -6,20 +6,19 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from bot.app import COMMAND
 from bot.grammar import Misunderstood, understand
-from db.commands import cli
 from db.env import SettingsError
 from db.model.policy import Policy
 from db.model.sections import PolicyError
+from receiver.__main__ import main
 from receiver.app import Settings
 from receiver.asgi import app as asgi_app
 
@@ -29,6 +28,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("manifests/*
 LAPTOP = {"SANDBOX_PORT", "RUN_DIR"}  # read by `make run` alone
 
 OPTION = re.compile(r"--[a-z-]+")
+COMMAND_LINE = re.compile(r"(?:(?:^|[$&;] )(?:\S*/)?observer|python -m db) ([a-z-]+)((?: +[^#]*)?)")
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 
 
@@ -94,8 +94,8 @@ def test_each_command_that_is_shown_exists(page: Path, capsys: pytest.CaptureFix
         for word in make_words(code):
             name, is_variable, _ = word.partition("=")
             assert name in (make_variables() if is_variable else make_targets()), code
-        for name, options in re.findall(r"python -m db ([a-z-]+)((?: +[^#`]*)?)", code):
-            help_text = record_help(name, capsys)
+        for name, options in COMMAND_LINE.findall(code):
+            help_text = observer_help(name, capsys)
             assert set(OPTION.findall(options)) <= set(OPTION.findall(help_text)), code
         for module in re.findall(r"python -m ((?:db|bot|receiver|tests|manifests)(?:\.\w+)*)", code):
             assert find_spec(module), code
@@ -123,25 +123,21 @@ def make_variables() -> frozenset[str]:
     return settings_read() | LAPTOP | set(re.findall(r"^([A-Z_]+) \?=", text_of(ROOT / "Makefile"), re.MULTILINE))
 
 
-def nothing_to_read(*_: object) -> NoReturn:
-    raise AssertionError("--help reads nothing")
-
-
-def record_help(name: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """What `python -m db NAME --help` prints; an unknown command fails."""
+def observer_help(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `observer NAME --help` prints; an unknown command fails."""
     with pytest.raises(SystemExit) as ended:
-        cli.run([name, "--help"], env={}, clock=lambda: datetime.now(UTC), read=nothing_to_read)
+        main([name, "--help"])
     output = capsys.readouterr()
     assert ended.value.code == 0, output.err
     return output.out
 
 
-def test_every_command_of_the_record_is_in_the_operations_page(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_of_the_program_is_in_the_operations_page(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.run(["no-such-command"], env={}, clock=lambda: datetime.now(UTC), read=nothing_to_read)
+        main(["no-such-command"])
     choices = capsys.readouterr().err.rpartition("choose from")[2]
     there = set(re.findall(r"[a-z][a-z-]+", choices))
-    shown = re.findall(r"^\| `python -m db ([a-z-]+)`", text_of(DOCS / "operations.md"), re.MULTILINE)
+    shown = re.findall(r"^\| .*?`observer ([a-z-]+)` \|", text_of(DOCS / "operations.md"), re.MULTILINE)
     assert set(shown) == there
 
 
