@@ -39,7 +39,7 @@ from receiver.rates import Rates
 from receiver.replays import Replays
 from receiver.settings import ReceiverSettings
 from receiver.severities import UnknownSeverities
-from receiver.sources.reading import read_alertmanager, read_grafana
+from receiver.sources import WEBHOOKS, WebhookSource
 from receiver.webhooks import Webhook
 
 _log = logging.getLogger(__name__)
@@ -167,15 +167,14 @@ def create_app(
         for reconciler in reconcilers:
             reconciler.heard(reading)
 
-    # Where the two prove themselves in different ways, nobody may choose the easier one by choosing the path.
-    own_only = settings.receiver.grafana_auth is not settings.receiver.alertmanager_auth
-
-    def webhook(source: str) -> Webhook:
-        grafana = source == "grafana"
+    def webhook(source: str, row: WebhookSource) -> Webhook:
+        auth = settings.receiver.auth[source]
+        # Where sources prove themselves in different ways, nobody may choose the easier one by choosing the path.
+        own_only = any(other is not auth for other in settings.receiver.auth.values())
         return Webhook(
             source=source,
-            read=partial(read_grafana if grafana else read_alertmanager, own_only=own_only),
-            auth=settings.receiver.grafana_auth if grafana else settings.receiver.alertmanager_auth,
+            read=partial(row.read, own_only=own_only),
+            auth=auth,
             database=background,
             collector=collector,
             clock=clock,
@@ -215,7 +214,7 @@ def create_app(
         background.close()
         _log.info("observer stopped")
 
-    hooks = {source: webhook(source) for source in ("grafana", "alertmanager")}
+    hooks = {source: webhook(source, row) for source, row in WEBHOOKS.items()}
     # also with a slash at the end: a redirect would turn a sender's POST into a GET
     webhooks = {f"/webhook/{source}{slash}": hook for slash in ("", "/") for source, hook in hooks.items()}
     routes = [

@@ -18,6 +18,7 @@ from db.migrate import cannot_write, schema_state
 from db.transactions import audit, reconcile, telling
 from db.transactions.reconcile import LookState
 from receiver.rates import Rates
+from receiver.sources import WEBHOOKS
 
 Voice = Callable[[], Mapping[str, Any]]
 """What the bot says of itself: whether Slack listens, and which configuration errors it reported."""
@@ -83,8 +84,10 @@ class Health:
                 "version": self._version,
                 "about": "Turns Grafana and Alertmanager alerts into incidents that people handle in Slack.",
                 "endpoints": {
-                    "POST /webhook/grafana": "Grafana's webhook contact point",
-                    "POST /webhook/alertmanager": "Alertmanager's webhook receiver",
+                    **{
+                        f"POST /webhook/{name}": f"{row.source.label}'s {row.posts_with}"
+                        for name, row in WEBHOOKS.items()
+                    },
                     "POST /slack/events": "Slack's clicks, commands and events",
                     "GET /health": "alive",
                     "GET /ready": "database and schema, and what Slack complains about",

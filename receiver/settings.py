@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from db.env import SHORT_SECRET, Env, SecretError, read_toml
 from db.model.policy import Policy
 from db.model.sections import PolicyError
+from db.model.source import ALERTMANAGER, GRAFANA
 from receiver.auth import DEFAULT_CREDENTIAL, SIGNATURE_HEADER, AnyOf, Basic, Bearer, Hmac, WebhookAuth
 from receiver.bodies import BODY_SECONDS
 from receiver.credentials import CredentialError, Watched, parse_list
 from receiver.pull.client import SourceSettings
+from receiver.sources import WEBHOOKS
 from receiver.sources.fields import web_address
 
 MOST_SERVERS = 4
@@ -30,8 +32,7 @@ class ReceiverSettings:
 
     host: str
     port: int
-    grafana_auth: WebhookAuth
-    alertmanager_auth: WebhookAuth
+    auth: Mapping[str, WebhookAuth]  # by the name of the source; one object where the way is one
     policy: Policy
     log_format: str  # "json" or "text"
     sources: tuple[SourceSettings, ...] = ()  # whose own lists of alerts are compared with the record
@@ -42,28 +43,30 @@ class ReceiverSettings:
     def from_env(cls, env: Env) -> ReceiverSettings | None:
         """Read everything; None when something is missing, which `env.problems` then names."""
         method = env.choice("WEBHOOK_AUTH", "bearer", ("bearer", "basic", "hmac"))
-        alertmanager = env.choice("WEBHOOK_AUTH_ALERTMANAGER", method, ("bearer", "basic", "hmac"))
-        if alertmanager == "hmac":
-            env.problems.append(
-                "WEBHOOK_AUTH_ALERTMANAGER must be bearer or basic when WEBHOOK_AUTH is hmac: "
-                "Alertmanager cannot sign its requests."
-            )
+        methods = dict.fromkeys(WEBHOOKS, method)
+        for name, row in WEBHOOKS.items():
+            if setting := row.auth_setting:
+                methods[name] = env.choice(setting, method, ("bearer", "basic", "hmac"))
+                if methods[name] == "hmac":
+                    env.problems.append(
+                        f"{setting} must be bearer or basic when WEBHOOK_AUTH is hmac: "
+                        f"{row.source.label} cannot sign its requests."
+                    )
         before = len(env.problems)
         readers = {"bearer": _bearer, "basic": _basic, "hmac": _hmac}
-        auths = {name: readers[name](env) for name in dict.fromkeys((method, alertmanager))}
+        auths = {name: readers[name](env) for name in dict.fromkeys((method, *methods.values()))}
         policy = _policy(env)
         host = env.text("HOST", "127.0.0.1")
         port = env.integer("PORT", 8000, 1, 65535)
         log_format = env.choice("LOG_FORMAT", "json", ("json", "text"))
         sources = _sources(env)
-        grafana_auth, alertmanager_auth = auths[method], auths[alertmanager]
-        if len(env.problems) > before or grafana_auth is None or alertmanager_auth is None or policy is None:
+        auth = {name: found for name, way in methods.items() if (found := auths[way]) is not None}
+        if len(env.problems) > before or len(auth) < len(methods) or policy is None:
             return None
         return cls(
             host=host,
             port=port,
-            grafana_auth=grafana_auth,
-            alertmanager_auth=alertmanager_auth,
+            auth=auth,
             policy=policy,
             log_format=log_format,
             sources=sources,
@@ -209,13 +212,15 @@ def _sources(env: Env) -> tuple[SourceSettings, ...]:
         if not token:
             env.problems.append("GRAFANA_TOKEN is not set: the token of a service account, needed with GRAFANA_URL.")
         found.append(
-            SourceSettings(source="grafana", addresses=grafana, authorization=f"Bearer {token}", ca_file=ca_file)
+            SourceSettings(source=GRAFANA.name, addresses=grafana, authorization=f"Bearer {token}", ca_file=ca_file)
         )
     alertmanager = _addresses(env, "ALERTMANAGER_URL", env.text("ALERTMANAGER_URL"))
     authorization = _alertmanager_authorization(env)
     if alertmanager:
         found.append(
-            SourceSettings(source="alertmanager", addresses=alertmanager, authorization=authorization, ca_file=ca_file)
+            SourceSettings(
+                source=ALERTMANAGER.name, addresses=alertmanager, authorization=authorization, ca_file=ca_file
+            )
         )
     return tuple(found)
 

@@ -14,6 +14,7 @@ from bot.app import COMMAND
 from bot.endpoint import PATH
 from db.model.incident import Severity
 from db.model.policy import Policy
+from receiver.sources import WEBHOOKS
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = yaml.safe_load((ROOT / "slack_app_manifest.yaml").read_text("utf-8"))
@@ -25,7 +26,8 @@ SOURCES = [ROOT / part for part in ("bot/settings.py", "db/settings.py", "db/tls
 def settings_in_code() -> set[str]:
     """The names of all settings that the program reads, without the files that secrets may be in."""
     pattern = re.compile(r'env\.(?:text|required|integer|choice|url|secret)\(\s*"([A-Z_]+)"')
-    return {name for source in SOURCES for name in pattern.findall(source.read_text("utf-8"))}
+    named = {name for source in SOURCES for name in pattern.findall(source.read_text("utf-8"))}
+    return named | {row.auth_setting for row in WEBHOOKS.values() if row.auth_setting}
 
 
 def secret_files_in_code() -> set[str]:

@@ -17,6 +17,7 @@ from bot.text.words import Words
 from db.model.identity import Actor, Place, Reference
 from db.model.incident import Event, Incident, Listing
 from db.model.lifecycle import Action, Already, Changed, Refusal, Refused
+from db.model.source import source_of
 
 
 def sentence(text: Mrkdwn) -> SlackMessage:
@@ -144,7 +145,7 @@ def worse(incident: Incident, event: Event, words: Words) -> SlackMessage:
 
 def test_received(words: Words, *, contact_point: str, source: str, at: datetime) -> SlackMessage:
     """For the channel: somebody pressed Test in Grafana, and it arrived."""
-    text = words.test_received(safe(contact_point, 120), safe(parts.source_name(source), 60), moment(at))
+    text = words.test_received(safe(contact_point, 120), safe(source_of(source).label, 60), moment(at))
     title = bold(safe(words.test_title))
     return message(
         joined(" ", [text, safe(words.test_explanation)]),

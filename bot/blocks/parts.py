@@ -15,6 +15,7 @@ from db.model.firing import names
 from db.model.identity import Actor, ActorKind
 from db.model.incident import Event, EventKind, Incident, Severity, Status
 from db.model.lifecycle import Action
+from db.model.source import source_of
 
 SEVERITY_EMOJI: Mapping[Severity, str] = {
     Severity.CRITICAL: ":red_circle:",
@@ -38,19 +39,6 @@ _TITLE = 110  # leaves room for severity and number in a header of 150
 _VALUE = 160
 _LINKS = 2_400  # an address may be 3000 long by itself; the message has 8000
 
-_SOURCES: Mapping[str, str] = {
-    "grafana": "Grafana",
-    "grafana-legacy": "Grafana",
-    "alertmanager": "Alertmanager",
-    "observer": "Observer",
-}
-"""How the sources call themselves."""
-
-
-def source_name(source: str) -> str:
-    """`Grafana`, `Alertmanager`; another source by the name it has in the record. Untrusted text."""
-    return _SOURCES.get(source, source)
-
 
 def who(actor: Actor) -> Who:
     """Somebody, ready for a sentence."""
@@ -58,7 +46,7 @@ def who(actor: Actor) -> Who:
         case ActorKind.PERSON:
             return Who(mention(actor.id), is_person=True)
         case ActorKind.SOURCE:
-            return Who(safe(source_name(actor.id), 60), is_person=False)
+            return Who(safe(source_of(actor.id).label, 60), is_person=False)
         case ActorKind.OBSERVER:
             return Who(Mrkdwn("Observer"), is_person=False)
 
@@ -255,8 +243,9 @@ def _place_or_link(url: str, label: str) -> Mrkdwn:
 
 
 def _rule_page(source: str) -> str:
-    """An alert of Alertmanager links to the expression in Prometheus."""
-    return "Prometheus" if source == "alertmanager" else one_line(source_name(source), 30)
+    """Where the link to an alert's rule leads; for an alert of Alertmanager that is Prometheus."""
+    facts = source_of(source)
+    return one_line(facts.rule_page or facts.label, 30)
 
 
 def place_of(incident: Incident) -> Mrkdwn:

@@ -11,8 +11,9 @@ from db.database import Database
 from db.errors import RecordError
 from db.model.delivery import Delivery
 from db.model.finding import CONTENT_TYPE, masked_finding, write_finding
-from db.model.heartbeat import SOURCE, Finding, Pulse, beats_again, stopped
+from db.model.heartbeat import Finding, Pulse, beats_again, stopped
 from db.model.policy import Policy
+from db.model.source import OBSERVER
 from db.transactions import ingest, vigil
 
 _log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class Vigil:
         delivery = Delivery(
             request_id=found.request_id,
             received_at=now,
-            source=SOURCE,
+            source=OBSERVER.name,
             content_type=CONTENT_TYPE,
             body=write_finding(reading),
             masked=masked,

@@ -59,7 +59,7 @@ class Alert:
     from `labels` and `annotations`; `raw` still has them.
     """
 
-    source: str  # "grafana", "grafana-legacy", "alertmanager"
+    source: str  # its name in the table of sources
     state: AlertState
     kind: AlertKind
     rule_uid: str  # Grafana's rule UID; without one `name:<alertname>`, `legacy:<rule id>`, or `am:<alertname>`

@@ -9,6 +9,7 @@ from db.model.alert import Alert, AlertKind
 from db.model.blind import blind_parts
 from db.model.identity import KeyParts, spelt
 from db.model.policy import KUBERNETES_PHASES, Policy
+from db.model.source import source_of
 
 _EXPORTER = re.compile(r"(?:.*-)?(?:kube-state-metrics|kubelet|node-exporter)")
 """Exporters that report about others: their own `service` label is where a number was scraped, not what fails."""
@@ -73,7 +74,7 @@ def _service(alert: Alert, policy: Policy) -> str:
         if not ("instance" in labels and _EXPORTER.fullmatch(service)):
             return service  # without `instance` the alert is about the scrape target itself, as TargetDown is
         by_exporter = True
-    if not by_exporter and alert.source != "alertmanager":
+    if not by_exporter and source_of(alert.source).keeps_service_label:
         return ""  # a Grafana rule that wants a service in the key carries the label
     return _workload(labels)
 

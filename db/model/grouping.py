@@ -28,15 +28,13 @@ from db.model.blind import (
     settled,
     source_name,
 )
-from db.model.heartbeat import SOURCE as OBSERVED
 from db.model.identity import Actor, IncidentId, IncidentKey, KeyParts, incident_id, incident_key, observer, source
 from db.model.incident import Event, EventKind, Incident, Instance, Status
 from db.model.lifecycle import released, reopened, shown
 from db.model.meaning import Meaning, meaning_of, name_of, repeated, values_text
 from db.model.policy import Policy
 from db.model.reason import Reason
-
-_LEGACY = "grafana-legacy"
+from db.model.source import source_of
 
 InstanceName = tuple[IncidentKey, str]
 """A key and the name of an instance: a fingerprint, or `of_origin` for another server's."""
@@ -117,11 +115,12 @@ def sort(reading: Reading, policy: Policy) -> Sorted:
     heartbeats: list[Alert] = []
     origin = _host(reading.external_url) if policy.blind.by_origin else ""
     for alert in reading.alerts:
+        facts = source_of(alert.source)
         if alert.kind is AlertKind.TEST:
             tests.append(alert)
-        elif alert.kind is AlertKind.NORMAL and alert.source != OBSERVED and policy.is_heartbeat(alert.labels):
+        elif alert.kind is AlertKind.NORMAL and facts.sends_heartbeats and policy.is_heartbeat(alert.labels):
             heartbeats.append(alert)
-        elif alert.source == _LEGACY:
+        elif facts.speaks_for_whole_rule:
             said, meant = _of_legacy(alert)
             if said.kind is AlertKind.BLIND:
                 blind.append(_keyed(said, policy))
@@ -138,7 +137,7 @@ def sort(reading: Reading, policy: Policy) -> Sorted:
 def is_about_sight(alert: Alert) -> bool:
     """Whether an alert says something of what its rule can see: blind ones, and everything of legacy Grafana, where
     one message is the state of the whole rule."""
-    return alert.kind is AlertKind.BLIND or alert.source == _LEGACY
+    return alert.kind is AlertKind.BLIND or source_of(alert.source).speaks_for_whole_rule
 
 
 def home_by_rule(
@@ -501,7 +500,7 @@ class _Draft:
     def _is_silence(self, alert: Alert, instance: Instance) -> bool:
         """Whether "resolved" of an instance says nothing, because its rule cannot see."""
         incident = self._incident_of(instance)
-        if alert.kind is AlertKind.BLIND or alert.source == _LEGACY or not incident.is_open:
+        if is_about_sight(alert) or not incident.is_open:
             return False
         return incident.unobserved_since is not None or says_silence(alert)
 

@@ -11,9 +11,7 @@ from db.model.alert import Alert, AlertKind, AlertState, Reading
 from db.model.incident import Severity
 from db.model.patterns import Pattern
 from db.model.sections import Matcher, Section, Sections
-
-SOURCE = "observer"
-"""The source of what Observer finds out about heartbeats by itself."""
+from db.model.source import OBSERVER
 
 ALERTNAME = "HeartbeatStopped"
 
@@ -106,7 +104,7 @@ def _finding(
     name = pulse.alertname or "without a name"
     where = next((pulse.labels[one] for one in ("cluster", "prometheus", "job") if pulse.labels.get(one)), pulse.source)
     alert = Alert(
-        source=SOURCE,
+        source=OBSERVER.name,
         state=AlertState.FIRING if ends_at is None else AlertState.RESOLVED,
         kind=AlertKind.NORMAL,
         rule_uid=f"heartbeat:{pulse.source}:{name}"[:255],
@@ -119,5 +117,5 @@ def _finding(
         summary=f"The heartbeat {name} of {where} is not heard any more: its alerts may not arrive either."[:3000],
     )
     identity = "|".join(("heartbeat", what, pulse.source, pulse.fingerprint, starts_at.isoformat()))
-    reading = Reading(source=SOURCE, alerts=(replace(alert, raw='{"found":"by Observer"}'),))
+    reading = Reading(source=OBSERVER.name, alerts=(replace(alert, raw='{"found":"by Observer"}'),))
     return Finding(hashlib.sha256(identity.encode()).digest()[:16], reading)

@@ -15,8 +15,8 @@ import httpx
 from db.model.alert import Unreadable
 from db.model.masks import Masks
 from receiver.masking import mask_body
-from receiver.sources.grafana import SOURCE as GRAFANA
-from receiver.sources.live import Page, read_list, read_organisation, read_uptime
+from receiver.sources import WEBHOOKS
+from receiver.sources.live import ListApi, Page, read_list, read_organisation, read_uptime
 
 SERVER_SECONDS = 15.0
 """For all that is asked of one server in one look."""
@@ -25,9 +25,6 @@ CONNECT_SECONDS = 5.0
 
 MOST_BYTES = 32 * 1024 * 1024
 """The largest list that is read: some 30,000 alerts."""
-
-_LISTS = {GRAFANA: "/api/alertmanager/grafana/api/v2/alerts", "alertmanager": "/api/v2/alerts"}
-_EVERYTHING = "?active=true&silenced=true&inhibited=true&unprocessed=true"
 
 
 class Trouble(StrEnum):
@@ -60,6 +57,14 @@ class SourceSettings:
     authorization: str = field(default="", repr=False)  # the header; empty for none
     ca_file: str = ""  # certificates to trust instead of the system's
 
+    @property
+    def lists(self) -> ListApi:
+        """How this source lists its alerts. Raises `ValueError` for one that does not."""
+        lists = WEBHOOKS[self.source].lists
+        if lists is None:
+            raise ValueError(f"{self.source} has no list of alerts")
+        return lists
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -84,6 +89,7 @@ class Client:
 
     def __init__(self, settings: SourceSettings, masks: Masks | None = None) -> None:
         self._settings = settings
+        self._lists = settings.lists
         self._masks = masks or Masks()
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
 
@@ -120,15 +126,15 @@ class Client:
     async def _read(self, client: httpx.AsyncClient, address: str, settle: timedelta) -> Answer:
         organisation, settled, doubt = "", True, ""
         try:
-            if self._settings.source == GRAFANA:
-                organisation = read_organisation((await _get(client, f"{address}/api/org")).body)
-            else:
-                status = await _get(client, f"{address}/api/v2/status")
+            if path := self._lists.organisation_path:
+                organisation = read_organisation((await _get(client, address + path)).body)
+            if path := self._lists.status_path:
+                status = await _get(client, address + path)
                 settled = status.at - read_uptime(status.body) > settle
-            listed = await _get(client, address + _LISTS[self._settings.source] + _EVERYTHING)
+            listed = await _get(client, address + self._lists.path)
             # Masked as the webhooks' bodies are, so that both say the same of an alert.
             body, masked = mask_body(listed.body, self._masks)
-            page = read_list(body, self._settings.source, address)
+            page = read_list(body, self._lists, address)
         except Unreadable as error:
             raise Failed(Trouble.UNREADABLE, f"{error.path}: {error.reason}") from error
         if page.rejected:

@@ -42,7 +42,6 @@ from db.model.stale import OBSERVER
 from db.transactions import ingest, reconcile, vigil
 from db.transactions.reconcile import Beliefs, Sender, Turn
 from receiver.pull.client import Answer, Client, SourceSettings
-from receiver.sources.grafana import SOURCE as GRAFANA
 
 _log = logging.getLogger(__name__)
 
@@ -241,7 +240,7 @@ class Reconciler:
             alerts=merged(answer.page.alerts for answer in answers),
             complete=not problems and all(answer.settled for answer in answers),
             origins=frozenset(origins),
-            says_start=self.source != GRAFANA,
+            says_start=self._settings.lists.says_start,
         )
 
     def _asked(self, turn: Turn, cut_off: frozenset[str], answers: Sequence[Answer]) -> Question:

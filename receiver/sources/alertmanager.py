@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from db.model.alert import Alert, AlertKind, AlertState, Links
+from db.model.source import Source
 from receiver.sources import fields, grafana
 from receiver.sources.wild import Wild
-
-SOURCE = "alertmanager"
 
 # What needs no escape, neither in a matcher nor in an address.
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
-def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Alert:
+def read_alert(element: Wild, source: Source, tested: str, external_url: str) -> Alert:
     """The alert in one element of `alerts`; `Unreadable` names the place when labels, state or a time are wrong.
 
     Alertmanager knows no rules, so the name of the alert stands for the rule: `am:<alertname>`. `generatorURL` would
@@ -31,13 +30,12 @@ def read_alert(element: Wild, source: str, tested: str, external_url: str) -> Al
     uid = fields.grafana_rule_uid(element, all_labels)
     fingerprint = fields.fingerprint(element, all_labels, "")  # nothing was stripped here, so nothing has to be added
     kind, alertname = fields.kind_and_name(labels)
-    from_grafana = source == grafana.SOURCE
-    if from_grafana and grafana.is_test(element, tested, uid, alertname, fingerprint):
+    if source.has_rules and grafana.is_test(element, tested, uid, alertname, fingerprint):
         kind = AlertKind.TEST
     # A Grafana that speaks this dialect gives its own address as externalURL, and has no such silence form there.
-    form = "" if from_grafana and (uid or kind is AlertKind.TEST) else external_url
+    form = "" if source.has_rules and (uid or kind is AlertKind.TEST) else external_url
     return Alert(
-        source=source,
+        source=source.name,
         state=state,
         kind=kind,
         rule_uid=uid or fields.rule_by_name("am", alertname, fingerprint),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from db.model.alert import Alert, AlertKind, AlertState, Links
+from db.model.source import GRAFANA
 from receiver.sources import fields
 from receiver.sources.wild import Wild
-
-SOURCE = "grafana"
 
 # The labels of the Test button's alert are always alertname=TestAlert, instance=Grafana, unless the user adds some.
 _TEST_FINGERPRINT = "57c6d9296de2ad39"
@@ -34,7 +33,7 @@ def read_alert(element: Wild, tested: str) -> Alert:
     if is_test(element, tested, uid, alertname, fingerprint):
         kind = AlertKind.TEST
     return Alert(
-        source=SOURCE,
+        source=GRAFANA.name,
         state=state,
         kind=kind,
         rule_uid=uid or fields.rule_by_name("name", alertname, fingerprint),

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from db.model.alert import Alert, AlertKind, AlertState, Links
 from db.model.identity import spelt
+from db.model.source import GRAFANA_LEGACY
 from receiver.sources import fields
 from receiver.sources.wild import Wild, quoted
-
-SOURCE = "grafana-legacy"
 
 _TEST_NAMES = frozenset({"Test rule", "Test notification"})
 _TEST_MESSAGE = "Someone is testing the alert notification"
@@ -49,7 +48,7 @@ def read_alert(body: Wild) -> Alert:
     is_test = message.startswith(_TEST_MESSAGE) or (rule_id == "0" and name in _TEST_NAMES)
     fingerprint = fields.fnv1a(f"legacy:{body.get('orgId').scalar_or('')}:{rule_id or name}".encode())
     return Alert(
-        source=SOURCE,
+        source=GRAFANA_LEGACY.name,
         state=meaning.state,
         kind=AlertKind.TEST if is_test else meaning.kind,
         rule_uid=fields.rule_by_name("legacy", rule_id, "") if rule_id else fields.rule_by_name("name", name, ""),

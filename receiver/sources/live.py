@@ -8,7 +8,7 @@ readers, so that keys and fingerprints are those of the webhook.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,13 +16,31 @@ from urllib.parse import quote
 
 import orjson
 
-from db.model.alert import Unreadable
+from db.model.alert import Alert, Unreadable
 from db.model.reconcile import Live, Standing
+from db.model.source import ALERTMANAGER
 from receiver.sources import alertmanager, fields, grafana
 from receiver.sources.wild import Wild, parse_json
 
 _RULE_ADDRESS = re.compile(r"(https?://[^?#]*?)/alerting/(?:grafana/)?[A-Za-z0-9_-]{1,40}/(?:view|edit)/?(?:[?#].*)?")
+_EVERYTHING = "?active=true&silenced=true&inhibited=true&unprocessed=true"
 _STANDINGS = {standing.value: standing for standing in Standing}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListApi:
+    """How the servers of a source list their alerts. Paths begin after a server's address."""
+
+    path: str
+    read_alert: Callable[[dict[str, Any], str], Alert]  # given a firing element and the server's address
+    organisation_path: str = ""  # tells the organisation whose alerts are listed
+    status_path: str = ""  # tells since when the server runs
+    rule_address: re.Pattern[str] | None = None  # in an alert's rule: its first group is how the server calls itself
+
+    @property
+    def says_start(self) -> bool:
+        """Whether it is known for how long a server has run."""
+        return bool(self.status_path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +52,18 @@ class Page:
     roots: frozenset[str] = frozenset()  # addresses by which a Grafana calls itself
 
 
-def read_list(body: bytes, source: str, address: str) -> Page:
+def read_list(body: bytes, lists: ListApi, address: str) -> Page:
     """The alerts in the answer of `GET .../api/v2/alerts` of the server at `address`; `Unreadable` if it is no list."""
     alerts: list[Live] = []
     roots: set[str] = set()
     rejected = 0
     for element in parse_json(body).array():
         try:
-            alerts.append(_live(element, source, address))
+            alerts.append(_live(element, lists, address))
         except Unreadable:
             rejected += 1
             continue
-        if source == grafana.SOURCE and (found := _RULE_ADDRESS.fullmatch(element.text_of("generatorURL"))):
+        if lists.rule_address and (found := lists.rule_address.fullmatch(element.text_of("generatorURL"))):
             roots.add(found[1])
     return Page(tuple(alerts), rejected, frozenset(roots))
 
@@ -67,7 +85,7 @@ def read_uptime(body: bytes) -> datetime:
     return moment
 
 
-def _live(element: Wild, source: str, address: str) -> Live:
+def _live(element: Wild, lists: ListApi, address: str) -> Live:
     if not element.is_object:
         raise element.error("expected an alert")
     for name in ("startsAt", "endsAt"):  # a list is compared by its times: one that cannot be read proves nothing
@@ -76,14 +94,9 @@ def _live(element: Wild, source: str, address: str) -> Live:
     raw = element.stored()
     shaped: dict[str, Any] = orjson.loads(raw)
     shaped["status"] = "firing"  # what does not fire any more is not listed
-    if source == grafana.SOURCE:
-        shaped |= _as_in_the_webhook(shaped)
-        alert = grafana.read_alert(Wild(shaped), "")
-    else:
-        alert = alertmanager.read_alert(Wild(shaped), source, "", address)
     status = element.get("status")
     return Live(
-        alert=replace(alert, raw=raw),
+        alert=replace(lists.read_alert(shaped, address), raw=raw),
         standing=_standing(status),
         receivers=frozenset(receiver.get("name").text() for receiver in element.get("receivers").array()),
         expires=element.get("endsAt").time(),
@@ -128,3 +141,16 @@ def _values(annotations: Mapping[str, Any]) -> object:
         return orjson.loads(str(annotations.get("__values__", "")))
     except orjson.JSONDecodeError:
         return None
+
+
+GRAFANA_LIST = ListApi(
+    path=f"/api/alertmanager/grafana/api/v2/alerts{_EVERYTHING}",
+    read_alert=lambda shaped, _: grafana.read_alert(Wild(shaped | _as_in_the_webhook(shaped)), ""),
+    organisation_path="/api/org",
+    rule_address=_RULE_ADDRESS,
+)
+ALERTMANAGER_LIST = ListApi(
+    path=f"/api/v2/alerts{_EVERYTHING}",
+    read_alert=lambda shaped, address: alertmanager.read_alert(Wild(shaped), ALERTMANAGER, "", address),
+    status_path="/api/v2/status",
+)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from db.model.alert import Alert, AlertState, Reading, Rejected, Unreadable
+from db.model.source import ALERTMANAGER, GRAFANA, GRAFANA_LEGACY, Source
 from receiver.sources import alertmanager, fields, grafana, legacy
 from receiver.sources.wild import Wild, parse_json, quoted
 
@@ -70,7 +71,7 @@ def read_grafana(body: bytes, *, own_only: bool = False) -> Reading:
     shape = _shape_of(root, _Shape.GRAFANA, _GRAFANA_BODY)
     if own_only and shape is _Shape.ALERTMANAGER:
         raise _other(root, "Alertmanager", "Grafana", "/webhook/alertmanager")
-    return _read(root, shape, grafana.SOURCE)
+    return _read(root, shape, GRAFANA)
 
 
 def read_alertmanager(body: bytes, *, own_only: bool = False) -> Reading:
@@ -82,7 +83,7 @@ def read_alertmanager(body: bytes, *, own_only: bool = False) -> Reading:
     shape = _shape_of(root, _Shape.ALERTMANAGER, _ALERTMANAGER_BODY)
     if own_only and shape is not _Shape.ALERTMANAGER:
         raise _other(root, "Grafana", "Alertmanager", "/webhook/grafana")
-    return _read(root, shape, alertmanager.SOURCE)
+    return _read(root, shape, ALERTMANAGER)
 
 
 def _in_usual_form(root: Wild) -> Wild:
@@ -117,27 +118,27 @@ def _other(root: Wild, found: str, expected: str, path: str) -> OtherShape:
     return OtherShape(root.error(reason).path, reason)
 
 
-def _read(root: Wild, shape: _Shape, source: str) -> Reading:
+def _read(root: Wild, shape: _Shape, source: Source) -> Reading:
     """All alerts of a body of a known shape."""
     if shape is _Shape.LEGACY:
-        return Reading(source=legacy.SOURCE, alerts=(legacy.read_alert(root),))
+        return Reading(source=GRAFANA_LEGACY.name, alerts=(legacy.read_alert(root),))
     external_url = fields.web_address(root.text_of("externalURL"))
     tested = grafana.tested_fingerprint(root.text_of("groupKey"))
     if shape is _Shape.GRAFANA:
-        source = grafana.SOURCE
+        source = GRAFANA
         alerts, rejected = _read_each(root, lambda element: grafana.read_alert(element, tested))
     else:
         alerts, rejected = _read_each(
             root, lambda element: alertmanager.read_alert(element, source, tested, external_url)
         )
     return Reading(
-        source=source,
+        source=source.name,
         alerts=alerts,
         rejected=rejected,
         truncated=root.count_of("truncatedAlerts"),
         receiver=_unescaped(root.text_of("receiver")[:MAX_RECEIVER]),
         external_url=external_url,
-        org=str(root.count_of("orgId") or "") if source == grafana.SOURCE else "",
+        org=str(root.count_of("orgId") or "") if source.has_rules else "",
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from db.model import finding
 from db.model.alert import Reading
-from receiver.sources import alertmanager
+from db.model.source import GRAFANA
+from receiver.sources import WEBHOOKS
 from receiver.sources.charsets import in_utf8
-from receiver.sources.reading import read_alertmanager, read_grafana
 
 
 def read_stored(source: str, content_type: str, body: bytes) -> Reading:
@@ -14,4 +14,4 @@ def read_stored(source: str, content_type: str, body: bytes) -> Reading:
     if content_type == finding.CONTENT_TYPE:
         return finding.read_finding(body)
     body = in_utf8(body, content_type)
-    return read_alertmanager(body) if source == alertmanager.SOURCE else read_grafana(body)
+    return WEBHOOKS.get(source, WEBHOOKS[GRAFANA.name]).read(body)

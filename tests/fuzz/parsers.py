@@ -29,7 +29,7 @@ from db.model.policy import Policy
 from db.model.sections import PolicyError
 from receiver.bodies import BodyNotDecoded, BodyTooLarge, decoded
 from receiver.masking import mask_body
-from receiver.sources.live import read_list, read_organisation, read_uptime
+from receiver.sources.live import ALERTMANAGER_LIST, GRAFANA_LIST, read_list, read_organisation, read_uptime
 from receiver.sources.reading import read_alertmanager, read_grafana
 from tests.bot.blocks.validator import check_message
 
@@ -126,9 +126,9 @@ def finding(body: bytes) -> None:
 
 def sources_list(body: bytes) -> None:
     """What a source answers when it is asked for its own list of alerts."""
-    for source in ("grafana", "alertmanager"):
+    for lists in (GRAFANA_LIST, ALERTMANAGER_LIST):
         with suppress(Unreadable):
-            for live in read_list(body, source, "https://grafana.example").alerts:
+            for live in read_list(body, lists, "https://grafana.example").alerts:
                 json.loads(live.alert.raw)
     for read in (read_uptime, read_organisation):
         with suppress(Unreadable):

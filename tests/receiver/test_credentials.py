@@ -31,7 +31,7 @@ GOOD = {
 
 
 def auth_of(changes: Mapping[str, str]) -> WebhookAuth:
-    return Settings.from_env({**GOOD, **changes}).receiver.grafana_auth
+    return Settings.from_env({**GOOD, **changes}).receiver.auth["grafana"]
 
 
 def problems(changes: Mapping[str, str]) -> list[str]:

@@ -46,7 +46,7 @@ def test_little_is_needed_and_the_rest_has_defaults() -> None:
     assert (settings.database.port, settings.database.user, settings.database.name) == (3306, "observer", "observer")
     assert (settings.receiver.host, settings.receiver.port, settings.receiver.log_format) == ("127.0.0.1", 8000, "json")
     assert settings.bot.language == "en"
-    assert settings.receiver.grafana_auth == settings.receiver.alertmanager_auth == Bearer(("hidden-token",))
+    assert settings.receiver.auth["grafana"] == settings.receiver.auth["alertmanager"] == Bearer(("hidden-token",))
 
 
 def test_the_program_refuses_to_start_and_names_all_that_is_missing_at_once() -> None:
@@ -160,7 +160,7 @@ def test_each_source_proves_itself_in_the_way_that_is_set(
     changes: dict[str, str | None], grafana: object, alertmanager: object
 ) -> None:
     receiver = read(changes).receiver
-    assert (receiver.grafana_auth, receiver.alertmanager_auth) == (grafana, alertmanager)
+    assert receiver.auth == {"grafana": grafana, "alertmanager": alertmanager}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_credentials_of_the_chosen_ways_are_needed(changes: dict[str, str | 
 
 
 def test_a_token_that_is_not_ascii_is_good() -> None:
-    assert read({"WEBHOOK_TOKEN": "비밀-café"}).receiver.grafana_auth == Bearer(("비밀-café",))
+    assert read({"WEBHOOK_TOKEN": "비밀-café"}).receiver.auth["grafana"] == Bearer(("비밀-café",))
     read({"WEBHOOK_TOKEN": b"caf\xe9".decode("utf-8", "surrogateescape")})
 
 

@@ -14,7 +14,7 @@ from db.model.alert import Alert, AlertKind, AlertState, Links, Unreadable
 from db.model.attribution import key_parts
 from db.model.policy import Policy
 from db.model.reconcile import Standing
-from receiver.sources.live import read_list, read_organisation, read_uptime
+from receiver.sources.live import ALERTMANAGER_LIST, GRAFANA_LIST, read_list, read_organisation, read_uptime
 from receiver.sources.reading import read_alertmanager, read_grafana
 from tests.servers.grafana import ROOT, Grafana
 from tests.strategies import byte_bodies, json_values, unhurried
@@ -38,7 +38,7 @@ def listed(element: object) -> bytes:
 
 
 def of_alertmanager(**changes: Any) -> Any:
-    (one,) = read_list(listed({**ALERTMANAGER, **changes}), "alertmanager", "http://am.example:9093").alerts
+    (one,) = read_list(listed({**ALERTMANAGER, **changes}), ALERTMANAGER_LIST, "http://am.example:9093").alerts
     return one
 
 
@@ -53,7 +53,7 @@ def without_precision(alert: Alert) -> Alert:
 def test_an_alert_of_grafana_is_the_one_of_its_webhook(name: str) -> None:
     grafana = Grafana()
     grafana.fire("pod-a", name=name, labels={"rulename": "Checkout 5xx ratio high"} if name else None)
-    page = read_list(json.dumps(grafana.listed()).encode(), "grafana", "http://10.0.0.1:3000")
+    page = read_list(json.dumps(grafana.listed()).encode(), GRAFANA_LIST, "http://10.0.0.1:3000")
     (one,), (sent,) = page.alerts, read_grafana(grafana.webhook("pod-a")).alerts
     assert without_precision(one.alert) == without_precision(sent)
     assert key_parts(one.alert, Policy()) == key_parts(sent, Policy())
@@ -106,7 +106,7 @@ def test_what_is_silenced_inhibited_or_muted_is_suppressed(status: object, stand
 )
 def test_an_element_that_cannot_be_read_is_counted_and_costs_no_other(changes: dict[str, Any]) -> None:
     body = json.dumps([{**ALERTMANAGER, **changes}, ALERTMANAGER]).encode()
-    page = read_list(body, "alertmanager", "http://am.example:9093")
+    page = read_list(body, ALERTMANAGER_LIST, "http://am.example:9093")
     assert (len(page.alerts), page.rejected) == (1, 1)
 
 
@@ -114,8 +114,8 @@ def test_an_element_that_cannot_be_read_is_counted_and_costs_no_other(changes: d
 @given(byte_bodies | json_values.map(listed))
 def test_any_body_is_read_or_unreadable(body: bytes) -> None:
     for read in (
-        lambda: read_list(body, "grafana", "http://grafana.example"),
-        lambda: read_list(body, "alertmanager", "http://am.example"),
+        lambda: read_list(body, GRAFANA_LIST, "http://grafana.example"),
+        lambda: read_list(body, ALERTMANAGER_LIST, "http://am.example"),
         lambda: read_organisation(body),
         lambda: read_uptime(body),
     ):
@@ -133,7 +133,7 @@ def test_any_annotation_leaves_the_alert_readable(value: object) -> None:
         "generatorURL": f"{ROOT}/alerting/grafana/u/view",
         "annotations": {"__values__": value, "__dashboardUid__": value, "__panelId__": value, "__orgId__": value},
     }
-    page = read_list(json.dumps([element]).encode(), "grafana", "http://grafana.example")
+    page = read_list(json.dumps([element]).encode(), GRAFANA_LIST, "http://grafana.example")
     assert len(page.alerts) + page.rejected == 1
 
 
