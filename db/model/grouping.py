@@ -604,8 +604,11 @@ class _Draft:
                 origin=instance.origin if instance and not is_named(self._origin) else self._origin,
             )
         )
-        self._story(incident.incident_id).joined += 1
-        self._story(incident.incident_id).again += was_held
+        story = self._story(incident.incident_id)
+        # With a later start while it fires, either its end was lost or its sender says "now" each time: it fires on.
+        goes_on = was_firing and not was_held and blind == was_blind
+        story.joined += not goes_on
+        story.again += was_held
         if blind:
             self._all_sight.lose(
                 BlindRule(

@@ -21,6 +21,9 @@ from enum import StrEnum
 from db.model.identity import Actor
 from db.model.incident import Event, EventKind, Incident, Status
 
+HEARD = "heard"
+"""In the details of what a person did: how many alerts the incident had then, which tells its place between them."""
+
 MOST_NOTES = 65_535
 """Bytes (UTF-8) of root cause or action taken that the record keeps; what is longer ends with an ellipsis."""
 
@@ -197,7 +200,7 @@ def _changed(
         actor=actor,
         from_status=before,
         to_status=after.status,
-        details=details or {},
+        details={**(details or {}), HEARD: after.alert_count},
     )
     return Changed(visibly(after, event), event)
 

@@ -7,7 +7,7 @@ less than one apart are the same. What an alert means depends on what is known o
   firing,   same start, still firing                a repeat; of another kind (blind or not) a new occurrence
   firing,   same or earlier start, resolved         late, and ignored; after `refire_after` a new occurrence
   firing,   earlier start, still firing             late; also a start in the future, unless it is the same
-  firing,   later start                             a new occurrence
+  firing,   later start                             a new occurrence; one that fires on is told to nobody
   resolved, ended before the known start            late
   resolved, while its rule is blind                 held: it counts as firing until sight returns
   resolved, otherwise                               the instance resolves

@@ -61,6 +61,7 @@ class PastEvent:
     at: datetime
     kind: str
     actor: Actor
+    heard: int = 0  # of what a person did: how many alerts the incident had then; 0 is not known
 
 
 Line = tuple[IncidentId, datetime]
@@ -81,6 +82,7 @@ class Done:
     notes: Notes = field(default_factory=Notes)
     after: int | None = None
     before: int | None = None
+    heard: int = 0  # alerts that the incident had then
 
 
 @dataclass(slots=True)
@@ -120,7 +122,7 @@ class Doings:
         self.people.append(
             Done(
                 event_id=event.event_id, incident_id=event.incident_id, key=event.key, at=event.at,
-                actor=event.actor, kind=kind, action=action,
+                actor=event.actor, kind=kind, action=action, heard=event.heard,
             )
         )  # fmt: skip
 
@@ -201,8 +203,14 @@ class Schedule:
         return found
 
 
-def placed(doings: Doings, deliveries: Mapping[Line, tuple[int, int]], notes: Mapping[IncidentId, Notes]) -> list[Done]:
-    """What people did, with its place: `deliveries` has the lowest and the highest number for the lines around it."""
+def placed(
+    doings: Doings,
+    deliveries: Mapping[Line, tuple[int, int]],
+    notes: Mapping[IncidentId, Notes],
+    heard: Mapping[int, tuple[int, int | None]],
+) -> list[Done]:
+    """What people did, with its place: `deliveries` has the lowest and the highest number for the lines around it,
+    `heard` the deliveries of the alerts before and after it, by event id, where they are known."""
     by_incident: dict[IncidentId, list[Done]] = defaultdict(list)
     for done in doings.people:
         if done.action is Action.RESOLVE:
@@ -215,12 +223,18 @@ def placed(doings: Doings, deliveries: Mapping[Line, tuple[int, int]], notes: Ma
     for done in doings.people:
         before = deliveries.get(doings.lines_before.get(done.event_id, (done.incident_id, done.at)))
         after = deliveries.get(doings.lines_after.get(done.event_id, (done.incident_id, done.at)))
+        lower = [before[0]] if before and done.event_id in doings.lines_before else []
+        upper = [after[1]] if after and done.event_id in doings.lines_after else []
+        if done.event_id in heard:
+            last, following = heard[done.event_id]
+            lower.append(last)
+            upper += [following] if following is not None else []
         found.append(
             Done(
                 event_id=done.event_id, incident_id=done.incident_id, key=done.key, at=done.at, actor=done.actor,
                 kind=done.kind, action=done.action, notes=wrote.get(done.event_id, Notes()),
-                after=before[0] if before and done.event_id in doings.lines_before else None,
-                before=after[1] if after and done.event_id in doings.lines_after else None,
+                after=max(lower, default=None),
+                before=min(upper, default=None),
             )
         )  # fmt: skip
     return found

@@ -83,6 +83,7 @@ def events(tx: Transaction, after: int, limit: int) -> list[PastEvent]:
             at=row["at"],
             kind=row["kind"],
             actor=Actor.parse(row["actor"]),
+            heard=int(row["heard"] or 0),
         )
         for row in tx.rows(query("past", "events"), {"after": after, "limit": limit})
     ]
@@ -99,6 +100,12 @@ def deliveries_of_lines(tx: Transaction, lines: Sequence[tuple[IncidentKey, Line
         (IncidentId(row["incident_id"]), row["received_at"]): (int(row["lowest"]), int(row["highest"]))
         for row in (tx.rows(query("past", "deliveries_of_lines"), params) if lines else ())
     }
+
+
+def deliveries_around(tx: Transaction, incident: IncidentId, alerts: int) -> list[int]:
+    """The delivery of the last of so many alerts of an incident, and that of the next one, if there are any."""
+    rows = tx.rows(query("past", "deliveries_around"), {"incident_id": incident, "skip": alerts - 1})
+    return [int(row["delivery_id"]) for row in rows]
 
 
 def notes(tx: Transaction, ids: Sequence[IncidentId]) -> dict[IncidentId, Notes]:

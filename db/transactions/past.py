@@ -65,7 +65,7 @@ def doings(database: Database) -> tuple[list[Done], Doings]:
     lines = {
         (keys[number], line) for lines in (found.lines_before, found.lines_after) for number, line in lines.items()
     }
-    return placed(found, _deliveries(database, sorted(lines)), _notes(database, found)), found
+    return placed(found, _deliveries(database, sorted(lines)), _notes(database, found), _heard(database, found)), found
 
 
 def _deliveries(database: Database, lines: Sequence[tuple[IncidentKey, Line]]) -> dict[Line, tuple[int, int]]:
@@ -73,6 +73,21 @@ def _deliveries(database: Database, lines: Sequence[tuple[IncidentKey, Line]]) -
     for first in range(0, len(lines), 40):  # every key with every time is a range of the index
         some = lines[first : first + 40]
         known |= database.transact(partial(past.deliveries_of_lines, lines=some), idempotent=True)
+    return known
+
+
+def _heard(database: Database, found: Doings) -> dict[int, tuple[int, int | None]]:
+    """By event id the deliveries of the last alert that an incident had when a person did something, and of the next
+    one; where retention has removed alerts nobody counts them any more."""
+    if has_lost_alerts(database):
+        return {}
+    known: dict[int, tuple[int, int | None]] = {}
+    for done in found.people:
+        if done.heard:
+            of_incident = partial(past.deliveries_around, incident=done.incident_id, alerts=done.heard)
+            around = database.transact(of_incident, idempotent=True)
+            if around:
+                known[done.event_id] = (around[0], around[1] if around[1:] and around[1] != around[0] else None)
     return known
 
 

@@ -22,7 +22,9 @@ SELECT request_id FROM deliveries WHERE delivery_id = %(delivery_id)s
 
 -- name: events
 -- All timelines in the order in which their lines were written.
-SELECT event_id, incident_timeline.incident_id, incident_key, at, kind, actor FROM incident_timeline
+SELECT event_id, incident_timeline.incident_id, incident_key, at, kind, actor,
+    CAST(JSON_EXTRACT(details, '$.heard') AS SIGNED) AS heard
+FROM incident_timeline
 JOIN incidents ON incidents.incident_id = incident_timeline.incident_id
 WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
 
@@ -31,6 +33,11 @@ WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
 SELECT incident_id, received_at, MIN(delivery_id) AS lowest, MAX(delivery_id) AS highest FROM grafana_alerts
 WHERE incident_key IN %(keys)s AND received_at IN %(times)s AND incident_id IN %(ids)s AND delivery_id IS NOT NULL
 GROUP BY incident_id, received_at
+
+-- name: deliveries_around
+-- The deliveries of two alerts of an incident, after so many others.
+SELECT delivery_id FROM grafana_alerts FORCE INDEX (idx_incident_id)
+WHERE incident_id = %(incident_id)s AND delivery_id IS NOT NULL ORDER BY alert_id LIMIT 2 OFFSET %(skip)s
 
 -- name: notes
 -- What people wrote about these incidents.

@@ -479,3 +479,15 @@ def test_the_outcome_of_a_condition_is_no_value(values: dict[str, float], said: 
 )
 def test_one_server_is_one_in_whatever_dialect_it_speaks(one: str, other: str, same: bool) -> None:
     assert is_same_server(one, other) is is_same_server(other, one) is same
+
+
+def test_a_sender_that_says_now_each_time_tells_of_one_instance_that_fires_on() -> None:
+    record = MemoryRecord()
+    record.deliver(at(0), an_alert(starts=0))
+    for later in (60, 120):
+        decided = record.deliver(at(later), an_alert(starts=later))
+        assert (decided.events, decided.changed) == ((), ())
+    [incident] = record.open()
+    assert (incident.instances_total, incident.instances_firing, incident.version) == (1, 1, 1)
+    record.deliver(at(180), an_alert(starts=120, ends=170))
+    assert record.open() == []
