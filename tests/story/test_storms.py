@@ -259,12 +259,12 @@ def test_show_all_lists_groups_then_incidents(stormy: Town) -> None:
 
 def test_a_program_killed_in_a_storm_posts_nothing_twice(db_url: DbUrl, slack: SandboxSlack, tmp_path: Path) -> None:
     slack.options(pace=True)
-    more = policy(tmp_path, POLICY.format(window="3s"))
+    more = policy(tmp_path, POLICY.format(window="10s"))
     with ObserverProcess(db_url, slack, tmp_path / "log", more=more) as observer:
         for wave in range(3):
             bad = [alert(f"bad{wave}{number}", "high") for number in range(3)]
             assert send(observer.url, bodies.grafana(*some(8, first=wave * 8), *bad)).is_success
-            wait_until(lambda: bool(slack.messages()), "a first message")
+            wait_until(lambda: bool(digests(slack)), "the digest: it is a storm")
             observer.kill()
             observer.start()
         slack.wait_for_message(says("Storm over"), "the end", seconds=60)
