@@ -96,7 +96,7 @@ def test_a_storm_on_one_incident_is_one_edit(database: Database) -> None:
     deliver(database, an_alert())
     posted(database, claimed(database))
     for number in range(50):
-        deliver(database, an_alert(f"f{number}", starts=number), now=number)
+        deliver(database, an_alert(f"pod-{number}", starts=number), now=number)
     message = claimed(database)
     assert message.wanted_version == 51
     posted(database, message)
