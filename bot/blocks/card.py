@@ -83,7 +83,7 @@ def description(
     With `note_limit` 0 notes are left out: on the card of a reopened incident they would be yesterday's beliefs.
     """
     blocks: list[Block] = []
-    said = [parts.still_firing_at_source(incident, words)] if not incident.is_open else parts.sight(incident, words)
+    said = parts.sight(incident, words) if incident.is_open else [parts.still_firing_at_source(incident, words)]
     said.append(parts.safe_text(incident.fires.summary or incident.summary, _SUMMARY))
     if text := joined("\n", said):
         blocks.append(section(text, block_id=_block(f"{prefix}-summary", incident)))

@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe it."""
     one = commands.add_parser(
         "check",
-        help="prove the promises on the rows; repair",
+        help="compare the rows with what is promised, and repair",
         description="Compare the rows of the record with what they promise: counts, one open incident per key, nothing "
         "without its owner, cards that are behind. It reads in short steps beside the running program, and changes "
         "nothing unless --repair is given. The exit status is 1 when something is wrong and was not repaired.",

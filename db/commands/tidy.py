@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe it."""
     one = commands.add_parser(
         "tidy",
-        help="remove what [retention] lets go",
+        help="remove what is older than [retention] allows",
         description="Remove what is older than the ages of [retention] in the policy file, in short steps. The running "
         "program does the same by itself every few hours. What belongs to an open incident stays.",
     )

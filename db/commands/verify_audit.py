@@ -14,7 +14,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe it."""
     parser = commands.add_parser(
         "verify-audit",
-        help="look for timelines that somebody changed",
+        help="find timelines that somebody changed",
     )
     parser.set_defaults(run=_run)
     parser.add_argument("--json", action="store_true", help="print one JSON object")

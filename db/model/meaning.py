@@ -49,6 +49,8 @@ class Meaning(StrEnum):
 
 def is_of_another(instance: Instance, origin: str) -> bool:
     """Whether another server than this one fires the instance, as far as both are known."""
+    if instance.origin == origin:  # almost always, and asked for every alert
+        return False
     return is_named(origin) and is_named(instance.origin) and not is_same_server(instance.origin, origin)
 
 

@@ -18,6 +18,7 @@ import yaml
 
 from db.server.private import PrivateServer
 from tests.bodies import alert, grafana
+from tests.manifests.test_grants import denied
 from tests.servers.database import CHECKOUT, DbUrl, TestServer
 from tests.servers.observer import Observer, rows, send
 from tests.servers.slack import SandboxSlack, wait_until
@@ -25,7 +26,6 @@ from tests.servers.slack import SandboxSlack, wait_until
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "manifests" / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
 NAME = "other_record"  # DB_NAME
-DENIED = (1142, 1143)
 
 MYSQL = f"""#!{sys.executable}
 import os, sys, pymysql
@@ -136,21 +136,6 @@ def application(machine: PrivateServer, secrets: Path, tmp_path_factory: pytest.
     return DbUrl(machine.host, machine.port, SERVICES["observer"]["environment"]["DB_USER"], password, NAME)
 
 
-def refused(url: DbUrl, text: str) -> bool:
-    """Whether the server refuses a statement for want of a right."""
-    with (
-        pymysql.connect(host=url.host, port=url.port, user=url.user, password=url.password, database=url.name) as line,
-        line.cursor() as cursor,
-    ):
-        try:
-            cursor.execute(text)
-        except pymysql.MySQLError as error:
-            if error.args[0] in DENIED:
-                return True
-            raise
-        return False
-
-
 def test_the_program_of_the_compose_file_works_and_can_rewrite_no_timeline(
     application: DbUrl, slack: SandboxSlack
 ) -> None:
@@ -178,7 +163,7 @@ def test_the_program_of_the_compose_file_works_and_can_rewrite_no_timeline(
         "DELETE FROM incidents",
         "ALTER TABLE incidents ADD COLUMN another INT",
     ):
-        assert refused(application, text), text
+        assert denied(application, text), text
 
 
 @pytest.mark.parametrize(
